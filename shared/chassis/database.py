@@ -1,0 +1,253 @@
+"""PostgreSQL: one bounded pool, transactions with after-commit callbacks, errors in our terms."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Protocol, TypeAlias
+
+import asyncpg
+
+from shared.chassis.errors import Unavailable
+from shared.chassis.queries import load_queries
+from shared.chassis.settings import DatabaseSettings
+
+SQL = load_queries(__file__)
+
+ACQUIRE_TIMEOUT_SECONDS = 5.0
+COMMAND_TIMEOUT_SECONDS = 30.0
+CONNECT_TIMEOUT_SECONDS = 5.0
+
+Record: TypeAlias = Any
+"""A row: values by column name (`asyncpg.Record`, which ships no types)."""
+
+_UNREACHABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.QueryCanceledError,
+)
+
+
+class ConstraintViolation(Exception):  # noqa: N818 - what happened, which may well be expected
+    """A statement broke a named constraint; `constraint` is its name."""
+
+    def __init__(self, constraint: str) -> None:
+        self.constraint = constraint
+        super().__init__(f"constraint {constraint} does not hold")
+
+
+class Executor(Protocol):
+    """Whatever runs statements: the database (each on its own) or an open transaction."""
+
+    async def fetch(self, sql: str, *args: Any) -> list[Record]:
+        """Return all rows."""
+
+    async def fetchrow(self, sql: str, *args: Any) -> Record | None:
+        """Return the first row, or None."""
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        """Return the first column of the first row, or None."""
+
+    async def execute(self, sql: str, *args: Any) -> str:
+        """Run a statement for its effect and return its command tag."""
+
+
+class _Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg ships no types
+    """A pooled connection that leaves no session state behind, so it needs no reset query."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class Transaction:
+    """An open transaction. Use it from one task only; it is valid inside its `async with`."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._after_commit: list[Callable[[], None]] = []
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call back once the transaction has committed; not if it rolls back."""
+        self._after_commit.append(callback)
+
+    async def fetch(self, sql: str, *args: Any) -> list[Record]:
+        """Return all rows. Raises Unavailable or ConstraintViolation."""
+        with _translated_errors():
+            rows: list[Record] = await self._connection.fetch(sql, *args)
+            return rows
+
+    async def fetchrow(self, sql: str, *args: Any) -> Record | None:
+        """Return the first row, or None. Raises Unavailable or ConstraintViolation."""
+        with _translated_errors():
+            return await self._connection.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        """Return one value, or None. Raises Unavailable or ConstraintViolation."""
+        with _translated_errors():
+            return await self._connection.fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: Any) -> str:
+        """Run a statement for its effect. Raises Unavailable or ConstraintViolation."""
+        with _translated_errors():
+            tag: str = await self._connection.execute(sql, *args)
+            return tag
+
+    @contextlib.asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Roll back only what happens inside if it raises; the transaction goes on."""
+        async with self._connection.transaction():
+            yield
+
+    def committed(self) -> None:
+        """Run the callbacks; called by the database after the commit."""
+        for callback in self._after_commit:
+            callback()
+
+
+class Database:
+    """The service's tables, through a bounded pool of connections of its own role."""
+
+    def __init__(self, settings: DatabaseSettings, schema: str) -> None:
+        self.schema = schema
+        self._url = settings.postgres_url.get_secret_value()
+        self._size = settings.postgres_pool_size
+        self._pool: Any = None
+
+    async def start(self) -> None:
+        """Open the pool. Raises Unavailable when the server does not answer."""
+        with _translated_errors():
+            self._pool = await asyncpg.create_pool(
+                self._url,
+                min_size=1,
+                max_size=self._size,
+                max_inactive_connection_lifetime=300.0,
+                command_timeout=COMMAND_TIMEOUT_SECONDS,
+                timeout=CONNECT_TIMEOUT_SECONDS,
+                connection_class=_Connection,
+                server_settings={
+                    "search_path": self.schema,
+                    "application_name": f"freehold {self.schema}",
+                    "jit": "off",
+                },
+                init=_register_json,
+            )
+
+    async def stop(self) -> None:
+        """Close the pool; connections still in use are cut after three seconds."""
+        if self._pool is None:
+            return
+        pool, self._pool = self._pool, None
+        try:
+            await asyncio.wait_for(pool.close(), 3.0)
+        except (TimeoutError, OSError):
+            pool.terminate()
+
+    async def connect(self) -> Any:
+        """Open a connection outside the pool, for LISTEN and advisory locks.
+
+        The caller closes it. Raises Unavailable.
+        """
+        with _translated_errors():
+            connection = await asyncpg.connect(
+                self._url,
+                timeout=CONNECT_TIMEOUT_SECONDS,
+                command_timeout=COMMAND_TIMEOUT_SECONDS,
+                server_settings={
+                    "search_path": self.schema,
+                    "application_name": f"freehold {self.schema} direct",
+                },
+            )
+            await _register_json(connection)
+            return connection
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Open a READ COMMITTED transaction: committed at the end, rolled back on any error.
+
+        After-commit callbacks run before the context is left. Cancelling rolls back. Raises
+        Unavailable when the server is gone; the outcome is then a roll-back unless the loss fell
+        into the commit itself, which is why effects are made idempotent.
+        """
+        async with self._acquired() as connection:
+            transaction = Transaction(connection)
+            block = connection.transaction()
+            with _translated_errors():
+                await block.start()
+            try:
+                yield transaction
+            except BaseException:
+                # A lost connection cannot roll back and needs not: the server does.
+                with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                    await block.rollback()
+                raise
+            with _translated_errors():
+                await block.commit()
+        transaction.committed()
+
+    async def fetch(self, sql: str, *args: Any) -> list[Record]:
+        """Return all rows. Raises Unavailable or ConstraintViolation."""
+        async with self._acquired() as connection:
+            with _translated_errors():
+                rows: list[Record] = await connection.fetch(sql, *args)
+                return rows
+
+    async def fetchrow(self, sql: str, *args: Any) -> Record | None:
+        """Return the first row, or None. Raises Unavailable or ConstraintViolation."""
+        async with self._acquired() as connection:
+            with _translated_errors():
+                return await connection.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        """Return one value, or None. Raises Unavailable or ConstraintViolation."""
+        async with self._acquired() as connection:
+            with _translated_errors():
+                return await connection.fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: Any) -> str:
+        """Run a statement for its effect. Raises Unavailable or ConstraintViolation."""
+        async with self._acquired() as connection:
+            with _translated_errors():
+                tag: str = await connection.execute(sql, *args)
+                return tag
+
+    async def ping(self) -> None:
+        """Raise Unavailable unless the server answers."""
+        await self.fetchval(SQL["ping"])
+
+    @contextlib.asynccontextmanager
+    async def _acquired(self) -> AsyncIterator[Any]:
+        if self._pool is None:
+            raise Unavailable("postgres")
+        with _translated_errors():
+            connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
+        try:
+            yield connection
+        finally:
+            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await self._pool.release(connection)
+
+
+@contextlib.contextmanager
+def _translated_errors() -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.IntegrityConstraintViolationError as error:
+        raise ConstraintViolation(error.constraint_name or "unnamed") from error
+    except _UNREACHABLE as error:
+        if isinstance(error, ValueError):  # a wrong argument is our mistake, not the server's loss
+            raise
+        raise Unavailable("postgres") from error
+
+
+async def _register_json(connection: Any) -> None:
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(
+            name, encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
+        )

@@ -1,0 +1,131 @@
+"""The auth API."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Input(BaseModel):
+    """A request body; unknown fields are named back to the client, not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+Email = Annotated[str, Field(min_length=3, max_length=320)]
+Password = Annotated[str, Field(min_length=1, max_length=256, repr=False)]
+Token = Annotated[str, Field(min_length=1, max_length=512)]
+
+
+class TokenDelivery(StrEnum):
+    """Where a client wants its refresh token: a browser in a cookie, others in the body."""
+
+    COOKIE = "cookie"
+    BODY = "body"
+
+
+class SignupRequest(Input):
+    """Ask for an account."""
+
+    email: Email
+    password: Password
+    name: str | None = Field(default=None, max_length=200)
+
+
+class SignupAccepted(BaseModel):
+    """The same answer for every address, known or not."""
+
+    status: Literal["verification_sent"] = "verification_sent"
+
+
+class VerifyRequest(Input):
+    """Redeem the link of a verification mail."""
+
+    token: Token = Field(repr=False)
+    token_delivery: TokenDelivery = TokenDelivery.COOKIE
+
+
+class LoginRequest(Input):
+    """Open a session with a password."""
+
+    email: Email
+    password: Password
+    token_delivery: TokenDelivery = TokenDelivery.COOKIE
+
+
+class RefreshRequest(Input):
+    """Renew a session; browsers send the cookie instead of the field."""
+
+    refresh_token: Token | None = Field(default=None, repr=False)
+
+
+class LogoutRequest(Input):
+    """Empty: the session is the one of the access token."""
+
+
+class User(BaseModel):
+    """An account."""
+
+    id: UUID
+    email: str
+    name: str | None
+    roles: list[str]
+    created_at: datetime
+
+
+class Session(BaseModel):
+    """An opened or renewed session."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a scheme
+    expires_in: int = Field(description="Seconds the access token is good for")
+    user: User
+    refresh_token: str | None = Field(
+        default=None, description="Only with token_delivery `body`; else it is in the cookie"
+    )
+
+
+class SessionInfo(BaseModel):
+    """One of a user's open sessions."""
+
+    id: UUID
+    created_at: datetime
+    last_used_at: datetime
+    user_agent: str | None
+    address: str | None
+    current: bool = Field(description="Whether it is the session that asks")
+
+
+class UserUpdate(Input):
+    """Change the profile; fields left out stay as they are."""
+
+    name: str | None = Field(default=None, max_length=200)
+
+
+class ApiKeyCreate(Input):
+    """Make an API key."""
+
+    name: str = Field(min_length=1, max_length=100)
+    scopes: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.:*-]{0,63}$")]] = Field(
+        max_length=32, description="What the key may do, such as `events:publish`"
+    )
+    expires_at: datetime | None = None
+
+
+class ApiKey(BaseModel):
+    """An API key without its secret."""
+
+    id: UUID
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+class CreatedApiKey(ApiKey):
+    """A new API key with its secret."""
+
+    key: str = Field(description="`fh_…`; shown this once, stored only as a hash")

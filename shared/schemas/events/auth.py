@@ -1,0 +1,28 @@
+"""Events of the auth service. None carries an address, a link or a token."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from shared.schemas.events.envelope import EventData
+
+
+class SignupRequested(EventData):
+    """Somebody asked for an account; mail fetches the link by its id while it renders."""
+
+    event_type: ClassVar[str] = "signup.requested"
+    link_id: UUID
+
+
+class UserRegistered(EventData):
+    """An account exists from now on: its address was verified."""
+
+    event_type: ClassVar[str] = "user.registered"
+    user_id: UUID
+
+
+class SessionRevoked(EventData):
+    """A session ended before its time: log-out, reuse of a refresh token, or by its owner."""
+
+    event_type: ClassVar[str] = "session.revoked"
+    session_id: UUID
+    user_id: UUID

@@ -1,0 +1,20 @@
+"""Every event type there is. A type that is not here cannot be emitted."""
+
+from shared.schemas.events.auth import SessionRevoked, SignupRequested, UserRegistered
+from shared.schemas.events.envelope import EventData
+from shared.schemas.events.files import FileReady, FileRejected, FileUploaded
+from shared.schemas.events.mail import MailBounced, MailDelivered
+
+EVENT_TYPES: dict[str, type[EventData]] = {
+    data.event_type: data
+    for data in (
+        SignupRequested,
+        UserRegistered,
+        SessionRevoked,
+        FileUploaded,
+        FileReady,
+        FileRejected,
+        MailDelivered,
+        MailBounced,
+    )
+}

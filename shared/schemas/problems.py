@@ -1,0 +1,231 @@
+"""The one error shape of the API (RFC 9457) and every code it can carry.
+
+A code is a promise to client developers: it is never renamed, and a new one is added here first,
+because nginx's error bodies, the services' answers and the OpenAPI document are all made from
+this table.
+"""
+
+from enum import StrEnum
+from http import HTTPStatus
+from typing import NamedTuple
+
+from pydantic import BaseModel, Field
+
+PROBLEM_CONTENT_TYPE = "application/problem+json"
+
+
+class ProblemCode(StrEnum):
+    """A stable, enumerated reason. `PROBLEMS` gives each its status and title."""
+
+    # The request itself
+    BAD_REQUEST = "bad_request"
+    INVALID_JSON = "invalid_json"
+    INVALID_MULTIPART = "invalid_multipart"
+    INVALID_CURSOR = "invalid_cursor"
+    VALIDATION_FAILED = "validation_failed"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    PAYLOAD_TOO_LARGE = "payload_too_large"
+    URI_TOO_LONG = "uri_too_long"
+    HEADERS_TOO_LARGE = "headers_too_large"
+    REQUEST_TIMEOUT = "request_timeout"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    UPGRADE_REQUIRED = "upgrade_required"
+    RATE_LIMITED = "rate_limited"
+    ORIGIN_NOT_ALLOWED = "origin_not_allowed"
+    # Who asks
+    AUTHENTICATION_REQUIRED = "authentication_required"
+    TOKEN_INVALID = "token_invalid"  # noqa: S105 - the name of a problem, not a secret
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105 - the same
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105 - the same
+    API_KEY_INVALID = "api_key_invalid"
+    FORBIDDEN = "forbidden"
+    ADMINISTRATOR_REQUIRED = "administrator_required"
+    SCOPE_MISSING = "scope_missing"
+    # Auth
+    INVALID_CREDENTIALS = "invalid_credentials"
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
+    LINK_INVALID = "link_invalid"
+    REFRESH_TOKEN_INVALID = "refresh_token_invalid"  # noqa: S105 - the name of a problem
+    REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - the name of a problem
+    SESSION_NOT_FOUND = "session_not_found"
+    API_KEY_NOT_FOUND = "api_key_not_found"
+    # Files
+    FILE_NOT_FOUND = "file_not_found"
+    VARIANT_NOT_FOUND = "variant_not_found"
+    EMPTY_FILE = "empty_file"
+    CONTENT_TYPE_MISMATCH = "content_type_mismatch"
+    FILE_NOT_READY = "file_not_ready"
+    # Mail
+    MESSAGE_NOT_FOUND = "message_not_found"
+    # Realtime
+    CHANNEL_FORBIDDEN = "channel_forbidden"
+    CHANNEL_INVALID = "channel_invalid"
+    # Ours
+    INTERNAL_ERROR = "internal_error"
+    OVERLOADED = "overloaded"
+    DEPENDENCY_UNAVAILABLE = "dependency_unavailable"
+
+
+class ProblemKind(NamedTuple):
+    """What is the same for every problem of one code."""
+
+    status: HTTPStatus
+    title: str
+    detail: str
+    """What is said when the place that raises it has nothing more exact to say."""
+
+
+def _kind(status: int, title: str, detail: str) -> ProblemKind:
+    return ProblemKind(HTTPStatus(status), title, detail)
+
+
+PROBLEMS: dict[ProblemCode, ProblemKind] = {
+    ProblemCode.BAD_REQUEST: _kind(
+        400, "Bad request", "The request could not be understood; check its line and headers."
+    ),
+    ProblemCode.INVALID_JSON: _kind(
+        400, "Invalid JSON", "The body is not valid JSON; send one JSON object in UTF-8."
+    ),
+    ProblemCode.INVALID_MULTIPART: _kind(
+        400,
+        "Invalid multipart body",
+        "The form could not be read; send multipart/form-data with its boundary.",
+    ),
+    ProblemCode.INVALID_CURSOR: _kind(
+        400, "Invalid cursor", "Use the `next` of the previous page unchanged, or leave it out."
+    ),
+    ProblemCode.VALIDATION_FAILED: _kind(
+        422, "Validation failed", "Some fields are missing or wrong; `errors` names each."
+    ),
+    ProblemCode.UNSUPPORTED_MEDIA_TYPE: _kind(
+        415, "Unsupported media type", "Send the Content-Type that this call documents."
+    ),
+    ProblemCode.PAYLOAD_TOO_LARGE: _kind(
+        413, "Payload too large", "The body is larger than this call accepts."
+    ),
+    ProblemCode.URI_TOO_LONG: _kind(414, "URI too long", "Shorten the path or the query."),
+    ProblemCode.HEADERS_TOO_LARGE: _kind(
+        431, "Headers too large", "Send fewer or shorter headers or cookies."
+    ),
+    ProblemCode.REQUEST_TIMEOUT: _kind(
+        408, "Request timeout", "The request did not arrive in time; send it again."
+    ),
+    ProblemCode.NOT_FOUND: _kind(
+        404, "Not found", "There is nothing at this address; see /docs for the calls there are."
+    ),
+    ProblemCode.METHOD_NOT_ALLOWED: _kind(
+        405, "Method not allowed", "This address knows other methods; see the Allow header."
+    ),
+    ProblemCode.UPGRADE_REQUIRED: _kind(
+        426, "Upgrade required", "This address speaks WebSocket; connect with an Upgrade request."
+    ),
+    ProblemCode.RATE_LIMITED: _kind(
+        429, "Too many requests", "Slow down and try again after the time in Retry-After."
+    ),
+    ProblemCode.ORIGIN_NOT_ALLOWED: _kind(
+        403,
+        "Origin not allowed",
+        "This web page's origin is not among the client origins the operator allows.",
+    ),
+    ProblemCode.AUTHENTICATION_REQUIRED: _kind(
+        401, "Authentication required", "Send an access token: `Authorization: Bearer …`."
+    ),
+    ProblemCode.TOKEN_INVALID: _kind(
+        401, "Token invalid", "The access token is not one of ours; log in again."
+    ),
+    ProblemCode.TOKEN_EXPIRED: _kind(
+        401, "Token expired", "The access token has expired; refresh the session."
+    ),
+    ProblemCode.TOKEN_REVOKED: _kind(
+        401, "Token revoked", "The session of this token has ended; log in again."
+    ),
+    ProblemCode.API_KEY_INVALID: _kind(
+        401, "API key invalid", "The API key is unknown, expired or deleted."
+    ),
+    ProblemCode.FORBIDDEN: _kind(403, "Forbidden", "You may not do this."),
+    ProblemCode.ADMINISTRATOR_REQUIRED: _kind(
+        403, "Administrator required", "Only an administrator may do this."
+    ),
+    ProblemCode.SCOPE_MISSING: _kind(
+        403, "Scope missing", "The API key lacks the scope that this call needs."
+    ),
+    ProblemCode.INVALID_CREDENTIALS: _kind(
+        401, "Invalid credentials", "The e-mail address or the password is wrong."
+    ),
+    ProblemCode.TOO_MANY_ATTEMPTS: _kind(
+        429, "Too many attempts", "Wait for the time in Retry-After before the next attempt."
+    ),
+    ProblemCode.LINK_INVALID: _kind(
+        400,
+        "Link invalid",
+        "The link has expired, was used already or is incomplete; ask for a new one.",
+    ),
+    ProblemCode.REFRESH_TOKEN_INVALID: _kind(
+        401, "Refresh token invalid", "The session has ended or is unknown; log in again."
+    ),
+    ProblemCode.REFRESH_TOKEN_REUSED: _kind(
+        401,
+        "Refresh token reused",
+        "An old refresh token was used, so the session was ended for safety; log in again.",
+    ),
+    ProblemCode.SESSION_NOT_FOUND: _kind(
+        404, "Session not found", "You have no such session; it may have ended."
+    ),
+    ProblemCode.API_KEY_NOT_FOUND: _kind(404, "API key not found", "You have no such API key."),
+    ProblemCode.FILE_NOT_FOUND: _kind(404, "File not found", "You have no such file."),
+    ProblemCode.VARIANT_NOT_FOUND: _kind(
+        404, "Variant not found", "This file has no such variant; `variants` lists what it has."
+    ),
+    ProblemCode.EMPTY_FILE: _kind(422, "Empty file", "The file has no bytes; nothing was stored."),
+    ProblemCode.CONTENT_TYPE_MISMATCH: _kind(
+        422,
+        "Content does not match its type",
+        "The bytes are not what the name or the declared type says; nothing was stored.",
+    ),
+    ProblemCode.FILE_NOT_READY: _kind(
+        409, "File not ready", "The file is still being processed; wait for `file.ready`."
+    ),
+    ProblemCode.MESSAGE_NOT_FOUND: _kind(404, "Message not found", "There is no such message."),
+    ProblemCode.CHANNEL_FORBIDDEN: _kind(403, "Channel forbidden", "You may not use this channel."),
+    ProblemCode.CHANNEL_INVALID: _kind(
+        422, "Channel invalid", "A channel is `room:<name>` or your own `user:<id>`."
+    ),
+    ProblemCode.INTERNAL_ERROR: _kind(
+        500,
+        "Internal error",
+        "Something went wrong on our side; give the operator the request_id.",
+    ),
+    ProblemCode.OVERLOADED: _kind(
+        503, "Overloaded", "The server is busy; try again after the time in Retry-After."
+    ),
+    ProblemCode.DEPENDENCY_UNAVAILABLE: _kind(
+        503,
+        "Temporarily unavailable",
+        "A part this call needs is not reachable; try again after the time in Retry-After.",
+    ),
+}
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field of the request."""
+
+    field: str = Field(description="Path of the field, dots between levels; empty for the body")
+    message: str = Field(description="What is wrong and what is expected")
+
+
+class ProblemDetails(BaseModel):
+    """The body of every error answer, with content type `application/problem+json`."""
+
+    type: str = Field(description="Address of the code's description")
+    title: str = Field(description="What kind of problem, the same for every use of the code")
+    status: int = Field(description="The HTTP status")
+    detail: str = Field(description="What happened here and what to do")
+    code: ProblemCode = Field(description="Stable reason for programs")
+    request_id: str = Field(description="Names this request in the logs")
+    errors: list[FieldError] | None = Field(default=None, description="Wrong fields, if any")
+
+
+def problem_type(code: ProblemCode) -> str:
+    """Return the `type` member of a code: an address relative to the public one."""
+    return f"/docs#problem-{code.value}"

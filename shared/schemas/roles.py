@@ -1,0 +1,3 @@
+"""Roles that a token can carry."""
+
+ADMINISTRATOR = "administrator"

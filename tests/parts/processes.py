@@ -1,0 +1,118 @@
+"""Starting the real servers that tests speak to, on their own ports and in their own folders."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+UNPRIVILEGED = "nobody"
+
+
+def unprivileged() -> str | None:
+    """Return the user that servers run as: PostgreSQL refuses root, and nothing of ours wants it."""
+    return UNPRIVILEGED if os.geteuid() == 0 else None
+
+
+def new_folder(name: str) -> Path:
+    """Make a folder with a short path (unix sockets) that the unprivileged user owns."""
+    folder = Path(tempfile.mkdtemp(prefix=f"fh-{name}-", dir="/tmp"))
+    give(folder)
+    return folder
+
+
+def give(path: Path) -> None:
+    """Hand a file or folder to the unprivileged user."""
+    user = unprivileged()
+    if user is not None:
+        entry = pwd.getpwnam(user)
+        os.chown(path, entry.pw_uid, entry.pw_gid)
+
+
+def free_port() -> int:
+    """Return a loopback port that is free now, outside of the kernel's ephemeral range."""
+    for port in range(21000 + os.getpid() % 5000, 32000):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            if port not in _GIVEN:
+                _GIVEN.add(port)
+                return port
+    raise RuntimeError("no free port")
+
+
+_GIVEN: set[int] = set()
+
+
+class Server:
+    """A server process, stopped by its process id."""
+
+    def __init__(
+        self, command: list[str], *, folder: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.command = command
+        self.folder = folder
+        self.environment = dict(environment or {})
+        self.log = folder / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, ready: Callable[[], bool], timeout_seconds: float = 60.0) -> None:
+        """Start, and return when it is ready."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command,
+                cwd=self.folder,
+                env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(self.folder)}
+                | self.environment,
+                stdout=log,
+                stderr=log,
+                user=unprivileged(),
+                start_new_session=True,
+            )
+        wait_until(ready, timeout_seconds, lambda: f"{self.command[0]}:\n{self.tail()}")
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Stop and wait; what does not obey within twenty seconds is killed with its children."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(number)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(5)
+
+    def tail(self) -> str:
+        """Return the end of its log."""
+        return self.log.read_text(errors="replace")[-3000:]
+
+    def remove(self) -> None:
+        """Stop, and delete its folder."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def wait_until(
+    condition: Callable[[], bool], timeout_seconds: float, explain: Callable[[], str]
+) -> None:
+    """Return when the condition holds; fail with the explanation after the time."""
+    deadline = time.monotonic() + timeout_seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not ready after {timeout_seconds} s: {explain()}")
+        time.sleep(0.05)
+
+
+def accepts(port: int) -> bool:
+    """Tell whether something listens on a loopback port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
