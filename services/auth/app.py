@@ -1,0 +1,124 @@
+"""How the auth service is put together, in boot order."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from starlette.types import ASGIApp
+
+from services.auth.access_tokens import AccessTokenIssuer
+from services.auth.admin_command import make_or_promote
+from services.auth.api_keys import ApiKeys
+from services.auth.cleanup import CleanUp
+from services.auth.links import LinkMails, LinkTokens
+from services.auth.logins import Logins
+from services.auth.master_key import MasterKey
+from services.auth.origins import OriginPolicy
+from services.auth.passwords import PasswordHasher
+from services.auth.refresh_cookie import RefreshCookie
+from services.auth.refresh_tokens import RefreshTokens
+from services.auth.revocations import RevocationFeed
+from services.auth.routes.answers import SessionAnswers
+from services.auth.routes.api_keys import ApiKeyRoutes
+from services.auth.routes.internal import InternalRoutes
+from services.auth.routes.me import MeRoutes
+from services.auth.routes.public_keys import PublicKeyRoutes
+from services.auth.routes.session import SessionRoutes
+from services.auth.routes.sessions import SessionsRoutes
+from services.auth.routes.signups import SignupRoutes
+from services.auth.routes.verify_page import VerifyPageRoutes
+from services.auth.sessions import Sessions
+from services.auth.settings import AuthSettings
+from services.auth.signing_keys import KeyRing
+from services.auth.signups import Signups
+from services.auth.throttle import LoginThrottle
+from shared.chassis.bus import Bus
+from shared.chassis.database import Database
+from shared.chassis.http import http_application
+from shared.chassis.identity.tokens import Authenticator, TokenVerifier
+from shared.chassis.lifecycle import Lifecycle
+from shared.chassis.outbox import Outbox
+from shared.chassis.process import Service
+from shared.chassis.relay import Relay
+
+NAME = "auth"
+
+
+async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
+    """Start the parts of a web process and return its application."""
+    master_key = MasterKey(settings.master_key)
+    outbox = Outbox(NAME)
+    database = await lifecycle.start(Database(settings, NAME))
+    keys = await lifecycle.start(KeyRing(database, master_key))
+    hasher = await lifecycle.start(
+        PasswordHasher(
+            cost=settings.bcrypt_cost,
+            threads=settings.bcrypt_threads,
+            queue=settings.bcrypt_queue,
+        )
+    )
+
+    issuer = AccessTokenIssuer(keys, issuer=settings.public_url)
+    authenticator = Authenticator(TokenVerifier(keys, issuer=settings.public_url))
+    origins = OriginPolicy(settings.public_url, settings.client_origins)
+    cookie = RefreshCookie(settings.public_url)
+    answers = SessionAnswers(cookie)
+    link_tokens = LinkTokens(master_key)
+
+    sessions = Sessions(
+        database,
+        outbox,
+        issuer,
+        RefreshTokens(master_key),
+        lifetime=timedelta(days=settings.session_lifetime_days),
+        idle=timedelta(days=settings.session_idle_days),
+    )
+    signups = Signups(
+        database,
+        outbox,
+        hasher,
+        sessions,
+        link_tokens,
+        lifetime=timedelta(hours=settings.signup_lifetime_hours),
+        password_min_length=settings.password_min_length,
+    )
+    logins = Logins(database, hasher, LoginThrottle(database, master_key), sessions)
+    api_keys = ApiKeys(database, outbox, issuer)
+    links = LinkMails(database, link_tokens, public_url=settings.public_url)
+
+    resources = (
+        SignupRoutes(signups, origins, answers),
+        SessionRoutes(
+            database,
+            logins=logins,
+            sessions=sessions,
+            origins=origins,
+            cookie=cookie,
+            answers=answers,
+            authenticator=authenticator,
+        ),
+        SessionsRoutes(database, sessions, authenticator),
+        MeRoutes(database, authenticator),
+        ApiKeyRoutes(database, api_keys, authenticator),
+        PublicKeyRoutes(keys),
+        VerifyPageRoutes(),
+        InternalRoutes(settings, keys, RevocationFeed(database), api_keys, links),
+    )
+    return http_application(routes=[route for part in resources for route in part.routes()])
+
+
+async def worker(settings: AuthSettings, lifecycle: Lifecycle) -> None:
+    """Start the parts of a worker process."""
+    database = await lifecycle.start(Database(settings, NAME))
+    bus = await lifecycle.start(Bus(settings, NAME))
+    await lifecycle.start(Relay(database, bus, lifecycle))
+    await lifecycle.start(CleanUp(database, lifecycle))
+
+
+SERVICE = Service(
+    name=NAME,
+    settings=AuthSettings,
+    web=web,
+    worker=worker,
+    migrations=Path(__file__).with_name("migrations"),
+    commands={"admin": make_or_promote},
+)

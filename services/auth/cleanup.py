@@ -1,0 +1,49 @@
+"""Removing what time has overtaken: sign-ups, sessions, revocations, keys, counted failures."""
+
+import asyncio
+import logging
+
+from services.auth import store
+from services.auth.throttle import FORGET_AFTER
+from shared.chassis.database import Database
+from shared.chassis.errors import Unavailable
+from shared.chassis.lifecycle import BackgroundTask, Lifecycle
+
+logger = logging.getLogger(__name__)
+
+_INTERVAL_SECONDS = 60.0
+_BATCH_ROWS = 1000
+
+
+class CleanUp(BackgroundTask):
+    """Deletes expired rows in small batches, so that nobody waits for a lock.
+
+    Several instances may run at once: each skips the rows that another is deleting. A batch that
+    is cut off is found again.
+    """
+
+    name = "clean-up"
+
+    def __init__(self, database: Database, lifecycle: Lifecycle) -> None:
+        super().__init__(lifecycle)
+        self._database = database
+
+    async def run(self) -> None:
+        """Clean up once a minute until cancelled."""
+        while True:
+            try:
+                await self.clean()
+            except Unavailable:
+                logger.warning(
+                    "clean-up waits for the database", extra={"action": "clean_up_waits"}
+                )
+            await asyncio.sleep(_INTERVAL_SECONDS)
+
+    async def clean(self, *, batch: int = _BATCH_ROWS) -> int:
+        """Delete everything that has expired by now, and return how many rows that were."""
+        deleted = 0
+        while removed := await store.delete_expired(
+            self._database, limit=batch, failures_after=FORGET_AFTER
+        ):
+            deleted += removed
+        return deleted

@@ -1,0 +1,79 @@
+"""Logging in with a password."""
+
+from services.auth import store
+from services.auth.emails import InvalidEmailError, normalise_email
+from services.auth.metrics import LOGINS, LoginOutcome
+from services.auth.passwords import PasswordHasher, normalise_password
+from services.auth.records import Account, Device, Network
+from services.auth.sessions import Grant, Sessions
+from services.auth.throttle import LoginThrottle, network_of
+from shared.chassis.database import Database
+from shared.chassis.errors import Problem
+from shared.schemas.api.auth import LoginRequest
+from shared.schemas.problems import ProblemCode
+
+_OUTCOMES = {
+    ProblemCode.INVALID_CREDENTIALS: LoginOutcome.WRONG,
+    ProblemCode.TOO_MANY_ATTEMPTS: LoginOutcome.THROTTLED,
+    ProblemCode.OVERLOADED: LoginOutcome.OVERLOADED,
+}
+
+
+class Logins:
+    """Opens sessions for people who know their password."""
+
+    def __init__(
+        self,
+        database: Database,
+        hasher: PasswordHasher,
+        throttle: LoginThrottle,
+        sessions: Sessions,
+    ) -> None:
+        self._database = database
+        self._hasher = hasher
+        self._throttle = throttle
+        self._sessions = sessions
+
+    async def log_in(self, request: LoginRequest, device: Device) -> Grant:
+        """Check a password and open a session.
+
+        Raises 401 `invalid_credentials`, after the same work whether the address has an account
+        or not; 429 while this network has to wait for this account; 503 when too many passwords
+        wait to be checked.
+        """
+        try:
+            account = await self._authenticate(request, network_of(device.address))
+        except Problem as problem:
+            if problem.code in _OUTCOMES:
+                LOGINS.labels(_OUTCOMES[problem.code]).inc()
+            raise
+        async with self._database.transaction() as transaction:
+            grant = await self._sessions.open(
+                transaction, account, token_delivery=request.token_delivery, device=device
+            )
+        LOGINS.labels(LoginOutcome.SUCCESS).inc()
+        return grant
+
+    async def _authenticate(self, request: LoginRequest, network: Network) -> Account:
+        password = normalise_password(request.password)
+        email = _as_stored(request.email)
+        await self._throttle.check(email, network)
+        async with self._hasher.slot() as slot:
+            # Once more, now that it is this attempt's turn: the ones that waited before it may
+            # have used up what the network was allowed.
+            await self._throttle.check(email, network)
+            account = await store.find_user_by_email(self._database, email)
+            matches = await slot.verify(password, account.password_hash if account else None)
+            if account is None or not matches:
+                await self._throttle.count_failure(email, network)
+                raise Problem(ProblemCode.INVALID_CREDENTIALS)
+        await self._throttle.forget(email, network)
+        return account
+
+
+def _as_stored(email: str) -> str:
+    # An address that cannot exist is an unknown one, not another kind of answer.
+    try:
+        return normalise_email(email)
+    except InvalidEmailError:
+        return email

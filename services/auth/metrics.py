@@ -1,0 +1,26 @@
+"""What the auth service measures besides the chassis' metrics."""
+
+from enum import StrEnum
+
+from prometheus_client import Counter, Gauge, Histogram
+
+
+class LoginOutcome(StrEnum):
+    """How an attempt to log in with a password ended."""
+
+    SUCCESS = "success"
+    WRONG = "wrong"
+    THROTTLED = "throttled"
+    OVERLOADED = "overloaded"
+
+
+LOGINS = Counter("auth_logins_total", "Attempts to log in with a password", ["outcome"])
+REFRESHES = Counter("auth_refreshes_total", "Attempts to refresh a session", ["outcome"])
+PASSWORD_QUEUE = Gauge(
+    "auth_password_queue", "Requests that hash a password or wait for a thread to do so"
+)
+PASSWORD_HASH_DURATION = Histogram(
+    "auth_password_hash_duration_seconds",
+    "Time of one bcrypt hash, waiting excluded",
+    buckets=(0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5),
+)

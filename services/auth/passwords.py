@@ -1,0 +1,123 @@
+"""Passwords: which are accepted, how they are hashed, and how much hashing is done at once."""
+
+import asyncio
+import base64
+import contextlib
+import hmac
+import unicodedata
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+
+import bcrypt
+
+from services.auth.metrics import PASSWORD_HASH_DURATION, PASSWORD_QUEUE
+from shared.chassis.errors import Problem
+from shared.schemas.problems import FieldError, ProblemCode
+
+MAX_PASSWORD_BYTES = 256
+_SCHEME = "bcrypt-sha384:"
+_PREHASH_KEY = b"freehold password 1"
+_BUSY_RETRY_SECONDS = 3
+
+
+def normalise_password(password: str, *, min_length: int = 1) -> bytes:
+    """Return the bytes of a password that are hashed: NFKC in UTF-8, the same on every keyboard.
+
+    Raises a 422 problem for fewer than `min_length` characters or more than 256 bytes.
+    """
+    normalised = unicodedata.normalize("NFKC", password)
+    encoded = normalised.encode()
+    if len(normalised) < min_length:
+        message = f"A password has at least {min_length} characters."
+    elif max(len(encoded), len(password.encode())) > MAX_PASSWORD_BYTES:
+        message = f"A password has at most {MAX_PASSWORD_BYTES} bytes in UTF-8."
+    else:
+        return encoded
+    raise Problem(
+        ProblemCode.VALIDATION_FAILED, errors=[FieldError(field="password", message=message)]
+    )
+
+
+def hash_password(password: bytes, cost: int) -> str:
+    """Return a salted hash in which every byte counts. Blocks for the time the cost demands."""
+    hashed = bcrypt.hashpw(_prehash(password), bcrypt.gensalt(cost))
+    return _SCHEME + hashed.decode()
+
+
+def verify_password(password: bytes, stored: str) -> bool:
+    """Say whether a password has this hash. Blocks for the time the hash's cost demands."""
+    if not stored.startswith(_SCHEME):
+        raise ValueError("the stored password hash has an unknown scheme")
+    return bcrypt.checkpw(_prehash(password), stored.removeprefix(_SCHEME).encode())
+
+
+def decoy_hash(cost: int) -> str:
+    """Return a hash that no password has, and that takes as long to check as a real one."""
+    return _SCHEME + bcrypt.gensalt(cost).decode() + "." * 31
+
+
+def _prehash(password: bytes) -> bytes:
+    # bcrypt reads 72 bytes and stops at a NUL; base64 of SHA-384 has 64 bytes and none. The key
+    # keeps plain SHA-384 sums, leaked elsewhere, from being tried against our hashes.
+    return base64.b64encode(hmac.digest(_PREHASH_KEY, password, "sha384"))
+
+
+class HashingSlot:
+    """One thread of the hasher, held by one request."""
+
+    def __init__(self, executor: Executor, *, cost: int, decoy: str) -> None:
+        self._executor = executor
+        self._cost = cost
+        self._decoy = decoy
+
+    async def hash(self, password: bytes) -> str:
+        """Hash a normalised password."""
+        loop = asyncio.get_running_loop()
+        with PASSWORD_HASH_DURATION.time():
+            return await loop.run_in_executor(self._executor, hash_password, password, self._cost)
+
+    async def verify(self, password: bytes, stored: str | None) -> bool:
+        """Compare a normalised password with a stored hash; without one it takes as long."""
+        loop = asyncio.get_running_loop()
+        with PASSWORD_HASH_DURATION.time():
+            matches = await loop.run_in_executor(
+                self._executor, verify_password, password, stored or self._decoy
+            )
+        return matches and stored is not None
+
+
+class PasswordHasher:
+    """Hashes in a bounded pool of threads, beside the event loop: bcrypt releases the GIL.
+
+    At most `threads` requests hash and `queue` wait; a further one gets a 503 problem at once, so
+    a flood of log-ins costs the rest of the service nothing. A request that waits can be
+    cancelled; a hash that has begun runs to its end even if its request is gone.
+    """
+
+    def __init__(self, *, cost: int, threads: int, queue: int) -> None:
+        self._cost = cost
+        self._decoy = decoy_hash(cost)
+        self._slots = asyncio.Semaphore(threads)
+        self._capacity = threads + queue
+        self._present = 0
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="bcrypt")
+
+    async def start(self) -> None:
+        """Threads start with the first password."""
+
+    async def stop(self) -> None:
+        """Wait for hashes that have begun."""
+        await asyncio.to_thread(self._executor.shutdown)
+
+    @contextlib.asynccontextmanager
+    async def slot(self) -> AsyncIterator[HashingSlot]:
+        """Hold one thread. Raises a 503 problem when too many wait already."""
+        if self._present >= self._capacity:
+            raise Problem(ProblemCode.OVERLOADED, headers={"Retry-After": str(_BUSY_RETRY_SECONDS)})
+        self._present += 1
+        try:
+            with PASSWORD_QUEUE.track_inprogress():
+                async with self._slots:
+                    yield HashingSlot(self._executor, cost=self._cost, decoy=self._decoy)
+        finally:
+            self._present -= 1

@@ -1,0 +1,251 @@
+-- name: insert_user
+-- A new account, its address verified.
+INSERT INTO users (id, email, name, password_hash, roles)
+VALUES ($1, $2, $3, $4, $5)
+RETURNING id, email, name, password_hash, roles, created_at;
+
+-- name: find_user
+-- One account by its id.
+SELECT id, email, name, password_hash, roles, created_at FROM users WHERE id = $1;
+
+-- name: find_user_by_email
+-- One account by its normalised address.
+SELECT id, email, name, password_hash, roles, created_at FROM users WHERE email = $1;
+
+-- name: lock_user_by_email
+-- One account by its normalised address, locked for a change.
+SELECT id, email, name, password_hash, roles, created_at FROM users WHERE email = $1 FOR UPDATE;
+
+-- name: rename_user
+-- Change the name of an account.
+UPDATE users SET name = $2, updated_at = now() WHERE id = $1
+RETURNING id, email, name, password_hash, roles, created_at;
+
+-- name: grant_role
+-- Add a role to an account that may hold it already.
+UPDATE users
+SET roles = array_append(array_remove(roles, $2), $2), updated_at = now()
+WHERE id = $1;
+
+-- name: set_password
+-- Replace the password of an account.
+UPDATE users SET password_hash = $2, updated_at = now() WHERE id = $1;
+
+-- name: insert_signup
+-- One attempt to sign up.
+INSERT INTO signups (id, email, name, password_hash, expires_at)
+VALUES ($1, $2, $3, $4, now() + $5::interval);
+
+-- name: insert_signup_link
+-- The link of one attempt to sign up; it lives as long as the attempt.
+INSERT INTO links (id, purpose, token_hash, signup_id, expires_at)
+VALUES ($1, 'signup', $2, $3, now() + $4::interval);
+
+-- name: find_link
+-- What a mail about a link needs, and the name of the account that has the address, if any.
+SELECT links.id, links.purpose, links.expires_at, signups.email, signups.name,
+       users.id IS NOT NULL AS account_exists, users.name AS account_name
+FROM links
+JOIN signups ON signups.id = links.signup_id
+LEFT JOIN users ON users.email = signups.email
+WHERE links.id = $1 AND links.expires_at > now();
+
+-- name: lock_signups_beside
+-- Every pending attempt for the address of one link, locked in one order: redemptions of two
+-- links for one address wait for each other instead of deadlocking.
+SELECT signups.id
+FROM signups
+WHERE signups.email = (
+    SELECT named.email FROM links JOIN signups AS named ON named.id = links.signup_id
+    WHERE links.token_hash = $1
+)
+ORDER BY signups.id
+FOR UPDATE;
+
+-- name: take_signup
+-- Remove the attempt that a link names and return it; a second redemption finds nothing.
+DELETE FROM signups
+USING links
+WHERE links.token_hash = $1 AND links.expires_at > now() AND signups.id = links.signup_id
+RETURNING signups.id, signups.email, signups.name, signups.password_hash;
+
+-- name: delete_signups
+-- Remove every pending attempt for an address, links included.
+DELETE FROM signups WHERE email = $1;
+
+-- name: insert_session
+-- Open a session.
+INSERT INTO sessions
+    (id, user_id, token_delivery, idle_expires_at, expires_at, user_agent, address)
+VALUES ($1, $2, $3, now() + $4::interval, now() + $5::interval, $6, $7)
+RETURNING id, user_id, token_delivery, refresh_counter, refreshed_at, idle_expires_at,
+          expires_at, user_agent, address, created_at;
+
+-- name: rotate_session
+-- Replace the current refresh token of a live session; no row means the slow path decides.
+UPDATE sessions
+SET refresh_counter = refresh_counter + 1,
+    refreshed_at = now(),
+    idle_expires_at = least(now() + $3::interval, expires_at)
+FROM users
+WHERE sessions.id = $1 AND sessions.refresh_counter = $2
+  AND sessions.idle_expires_at > now() AND sessions.expires_at > now()
+  AND users.id = sessions.user_id
+RETURNING sessions.id, sessions.user_id, sessions.token_delivery, sessions.refresh_counter,
+          sessions.refreshed_at, sessions.idle_expires_at, sessions.expires_at,
+          sessions.user_agent, sessions.address, sessions.created_at,
+          users.email, users.name, users.password_hash, users.roles,
+          users.created_at AS user_created_at;
+
+-- name: lock_session
+-- A live session with its account, locked, and how long ago its refresh token was replaced.
+SELECT sessions.id, sessions.user_id, sessions.token_delivery, sessions.refresh_counter,
+       sessions.refreshed_at, sessions.idle_expires_at, sessions.expires_at,
+       sessions.user_agent, sessions.address, sessions.created_at,
+       users.email, users.name, users.password_hash, users.roles,
+       users.created_at AS user_created_at,
+       clock_timestamp() - sessions.refreshed_at AS since_refresh
+FROM sessions JOIN users ON users.id = sessions.user_id
+WHERE sessions.id = $1 AND sessions.idle_expires_at > now() AND sessions.expires_at > now()
+FOR UPDATE OF sessions;
+
+-- name: list_sessions
+-- A page of a user's live sessions, newest first.
+SELECT id, user_id, token_delivery, refresh_counter, refreshed_at, idle_expires_at, expires_at,
+       user_agent, address, created_at
+FROM sessions
+WHERE user_id = $1 AND ($2::uuid IS NULL OR id < $2)
+  AND idle_expires_at > now() AND expires_at > now()
+ORDER BY id DESC
+LIMIT $3;
+
+-- name: end_session
+-- End one session of a user.
+DELETE FROM sessions WHERE id = $1 AND user_id = $2 RETURNING id, user_id;
+
+-- name: end_other_sessions
+-- End every session of a user but one; without that one, all of them.
+DELETE FROM sessions
+WHERE id IN (
+    SELECT id FROM sessions
+    WHERE user_id = $1 AND ($2::uuid IS NULL OR id <> $2)
+    ORDER BY id
+    FOR UPDATE
+)
+RETURNING id, user_id;
+
+-- name: insert_revocations
+-- Forbid the access tokens of ended sessions until the last of them has expired.
+INSERT INTO revocations (session_id, user_id, expires_at)
+SELECT session_id, user_id, now() + $3::interval
+FROM unnest($1::uuid[], $2::uuid[]) AS ended (session_id, user_id)
+ON CONFLICT ON CONSTRAINT revocations_pkey DO NOTHING;
+
+-- name: revocation_position
+-- Where a reader of revocations stands: every transaction below it has ended. The history
+-- tells a restored or replaced database apart, in which old positions mean nothing.
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS position,
+       (SELECT system_identifier::text FROM pg_control_system())
+       || '-' || (SELECT timeline_id::text FROM pg_control_checkpoint()) AS history;
+
+-- name: list_revocations
+-- Live revocations that were written at or after a position.
+SELECT session_id, expires_at
+FROM revocations
+WHERE recorded_by >= $1::bigint::text::xid8 AND expires_at > now()
+ORDER BY session_id;
+
+-- name: find_login_failures
+-- How often one network failed at one account, and how long ago.
+SELECT failures, clock_timestamp() - last_failed_at AS since_last
+FROM login_failures
+WHERE account = $1 AND network = $2;
+
+-- name: count_login_failure
+-- Count one more failure; after a quiet time the count begins anew.
+INSERT INTO login_failures AS known (account, network, failures, last_failed_at)
+VALUES ($1, $2, 1, clock_timestamp())
+ON CONFLICT ON CONSTRAINT login_failures_pkey DO UPDATE
+SET failures = CASE
+        WHEN known.last_failed_at < clock_timestamp() - $3::interval THEN 1
+        ELSE known.failures + 1
+    END,
+    last_failed_at = clock_timestamp();
+
+-- name: forget_login_failures
+-- A network that knew the password starts with a clean sheet.
+DELETE FROM login_failures WHERE account = $1 AND network = $2;
+
+-- name: lock_signing_keys
+-- Hold off every other process that would make the first signing key.
+SELECT pg_advisory_xact_lock(hashtextextended('auth.signing_keys', 0));
+
+-- name: list_signing_keys
+-- Every signing key, the one that signs first.
+SELECT id, algorithm, public_key, private_key FROM signing_keys ORDER BY created_at DESC, id;
+
+-- name: insert_signing_key
+-- A new signing key, its private half encrypted.
+INSERT INTO signing_keys (id, algorithm, public_key, private_key) VALUES ($1, $2, $3, $4);
+
+-- name: insert_api_key
+-- A new API key.
+INSERT INTO api_keys (id, user_id, name, key_hash, prefix, scopes, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+RETURNING id, user_id, name, scopes, created_at, expires_at, last_used_at;
+
+-- name: list_api_keys
+-- A page of a user's API keys, newest first.
+SELECT id, user_id, name, scopes, created_at, expires_at, last_used_at
+FROM api_keys
+WHERE user_id = $1 AND ($2::uuid IS NULL OR id < $2)
+ORDER BY id DESC
+LIMIT $3;
+
+-- name: delete_api_key
+-- Remove one API key of a user.
+DELETE FROM api_keys WHERE id = $1 AND user_id = $2 RETURNING id, user_id;
+
+-- name: find_api_key
+-- The key that a hash names, while it is good.
+SELECT id, user_id, name, scopes, created_at, expires_at, last_used_at
+FROM api_keys
+WHERE key_hash = $1 AND (expires_at IS NULL OR expires_at > now());
+
+-- name: note_api_key_use
+-- Remember when a key was last used, once a minute at most.
+UPDATE api_keys SET last_used_at = now()
+WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute');
+
+-- name: delete_expired_signups
+-- Remove a batch of attempts that nobody confirmed in time.
+DELETE FROM signups WHERE id IN (
+    SELECT id FROM signups WHERE expires_at <= now() LIMIT $1 FOR UPDATE SKIP LOCKED
+);
+
+-- name: delete_expired_sessions
+-- Remove a batch of sessions that reached the end of their life.
+DELETE FROM sessions WHERE id IN (
+    SELECT id FROM sessions WHERE expires_at <= now() LIMIT $1 FOR UPDATE SKIP LOCKED
+);
+
+-- name: delete_expired_revocations
+-- Remove a batch of revocations whose last access token has expired.
+DELETE FROM revocations WHERE session_id IN (
+    SELECT session_id FROM revocations WHERE expires_at <= now() LIMIT $1 FOR UPDATE SKIP LOCKED
+);
+
+-- name: delete_expired_api_keys
+-- Remove a batch of API keys that expired a month ago; until then their owner still sees them.
+DELETE FROM api_keys WHERE id IN (
+    SELECT id FROM api_keys WHERE expires_at <= now() - interval '30 days'
+    LIMIT $1 FOR UPDATE SKIP LOCKED
+);
+
+-- name: delete_old_login_failures
+-- Remove a batch of failures that no longer count.
+DELETE FROM login_failures WHERE (account, network) IN (
+    SELECT account, network FROM login_failures
+    WHERE last_failed_at < clock_timestamp() - $2::interval
+    LIMIT $1 FOR UPDATE SKIP LOCKED
+);

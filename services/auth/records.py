@@ -1,0 +1,116 @@
+"""Rows of the auth service's tables, as the rules see them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from uuid import UUID
+
+from shared.schemas.api.auth import TokenDelivery
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A row of `users`."""
+
+    id: UUID
+    email: str
+    name: str | None
+    password_hash: str
+    roles: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Signup:
+    """A pending attempt to sign up."""
+
+    id: UUID
+    email: str
+    name: str | None
+    password_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A mailed link that is still good, and whom it concerns."""
+
+    id: UUID
+    purpose: str
+    email: str
+    name: str | None
+    account_exists: bool
+    account_name: str | None
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A row of `sessions`."""
+
+    id: UUID
+    user_id: UUID
+    token_delivery: TokenDelivery
+    refresh_counter: int
+    refreshed_at: datetime
+    idle_expires_at: datetime
+    expires_at: datetime
+    user_agent: str | None
+    address: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where a session is opened from, as its owner will see it in the list."""
+
+    user_agent: str | None
+    address: IPv4Address | IPv6Address | None
+
+
+@dataclass(frozen=True, slots=True)
+class EndedSession:
+    """A session or API key whose access tokens are to be forgotten."""
+
+    id: UUID
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """A live revocation."""
+
+    session_id: UUID
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LoginFailures:
+    """How often one network failed at one account, and how long ago."""
+
+    failures: int
+    since_last: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeyRow:
+    """A row of `signing_keys`."""
+
+    id: str
+    algorithm: str
+    public_key: bytes
+    private_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyRow:
+    """A row of `api_keys`, without the hash."""
+
+    id: UUID
+    user_id: UUID
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None

@@ -1,0 +1,53 @@
+"""Making the access tokens of ended sessions worthless, and telling the doors about it."""
+
+from collections.abc import Sequence
+
+from services.auth import store
+from services.auth.access_tokens import REVOCATION_LIFETIME
+from services.auth.records import EndedSession, Revocation
+from shared.chassis.database import Executor, Transaction
+from shared.chassis.outbox import Outbox
+from shared.schemas.events.auth import SessionRevoked
+
+
+async def revoke(transaction: Transaction, outbox: Outbox, ended: Sequence[EndedSession]) -> None:
+    """Record that sessions, or API keys, ended: a row and an event each, in the act's transaction.
+
+    The rows of the sessions are locked by their removal, which keeps the order of their events.
+    """
+    if not ended:
+        return
+    await store.insert_revocations(transaction, ended, lifetime=REVOCATION_LIFETIME)
+    for session in ended:
+        await outbox.emit(
+            transaction,
+            SessionRevoked(session_id=session.id, user_id=session.user_id),
+            subject=str(session.id),
+        )
+
+
+class RevocationFeed:
+    """The live revocations since a reader last asked.
+
+    A cursor is a position in the database's transactions, taken before the rows are read: what
+    was still uncommitted then lies at or after it, and is delivered by a later call. Rows may come
+    twice, none is left out. A cursor from another history of the database, before a restore, or
+    one that cannot be read, gets everything.
+    """
+
+    def __init__(self, database: Executor) -> None:
+        self._database = database
+
+    async def since(self, cursor: str | None) -> tuple[list[Revocation], str]:
+        """Return live revocations and the cursor for the next call."""
+        history, position = await store.revocation_position(self._database)
+        start = _position_in(cursor, history)
+        revocations = await store.list_revocations(self._database, start)
+        return revocations, f"{history}.{position}"
+
+
+def _position_in(cursor: str | None, history: str) -> int:
+    known, _, position = (cursor or "").rpartition(".")
+    if known != history or not (position.isascii() and position.isdigit()):
+        return 0
+    return int(position)

@@ -1,0 +1,1 @@
+"""HTTP handlers of the auth service, one resource a file."""

@@ -1,0 +1,45 @@
+"""Answers that several resources give."""
+
+from starlette.responses import Response
+
+from services.auth.records import Account
+from services.auth.refresh_cookie import RefreshCookie
+from services.auth.sessions import Grant, seconds_until
+from shared.chassis.http import json_response
+from shared.schemas.api.auth import Session, TokenDelivery, User
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+def user(account: Account) -> User:
+    """Return what the API shows of an account."""
+    return User(
+        id=account.id,
+        email=account.email,
+        name=account.name,
+        roles=list(account.roles),
+        created_at=account.created_at,
+    )
+
+
+class SessionAnswers:
+    """Answers with a session; its refresh token goes where the session was opened to put it."""
+
+    def __init__(self, cookie: RefreshCookie) -> None:
+        self._cookie = cookie
+
+    def answer(self, grant: Grant) -> Response:
+        """Return a 200 answer that no cache may keep."""
+        in_body = grant.token_delivery is TokenDelivery.BODY
+        session = Session(
+            access_token=grant.access_token,
+            expires_in=grant.expires_in,
+            user=user(grant.account),
+            refresh_token=grant.refresh_token if in_body else None,
+        )
+        response = json_response(session, headers=NO_STORE)
+        if not in_body:
+            self._cookie.write(
+                response, grant.refresh_token, max_age=seconds_until(grant.refresh_expires_at)
+            )
+        return response

@@ -1,0 +1,91 @@
+"""The caller's own session: log in, refresh, log out."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.auth.access import require_session
+from services.auth.devices import device_of
+from services.auth.logins import Logins
+from services.auth.origins import OriginPolicy
+from services.auth.refresh_cookie import RefreshCookie
+from services.auth.routes.answers import SessionAnswers
+from services.auth.sessions import Sessions
+from shared.chassis.database import Database
+from shared.chassis.errors import Problem
+from shared.chassis.http import read_json
+from shared.chassis.identity.tokens import Authenticator
+from shared.schemas.api.auth import LoginRequest, RefreshRequest
+from shared.schemas.problems import ProblemCode
+
+_UNAUTHORIZED = 401
+
+
+class SessionRoutes:
+    """`/v1/auth/login`, `/v1/auth/refresh` and `/v1/auth/logout`."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        logins: Logins,
+        sessions: Sessions,
+        origins: OriginPolicy,
+        cookie: RefreshCookie,
+        answers: SessionAnswers,
+        authenticator: Authenticator,
+    ) -> None:
+        self._database = database
+        self._logins = logins
+        self._sessions = sessions
+        self._origins = origins
+        self._cookie = cookie
+        self._answers = answers
+        self._authenticator = authenticator
+
+    def routes(self) -> list[Route]:
+        """Return the routes of this resource."""
+        return [
+            Route("/v1/auth/login", self.log_in, methods=["POST"]),
+            Route("/v1/auth/refresh", self.refresh, methods=["POST"]),
+            Route("/v1/auth/logout", self.log_out, methods=["POST"]),
+        ]
+
+    async def log_in(self, request: Request) -> Response:
+        """Open a session with a password."""
+        self._origins.require_allowed(request)
+        body = await read_json(request, LoginRequest)
+        return self._answers.answer(await self._logins.log_in(body, device_of(request)))
+
+    async def refresh(self, request: Request) -> Response:
+        """Renew a session; a token in the body outranks the cookie."""
+        self._origins.require_allowed(request)
+        body = await read_json(request, RefreshRequest) if _has_body(request) else RefreshRequest()
+        if body.refresh_token is not None:
+            return self._answers.answer(await self._sessions.refresh(body.refresh_token))
+        token = self._cookie.read(request)
+        if not token:
+            raise Problem(
+                ProblemCode.REFRESH_TOKEN_INVALID,
+                "There is neither a refresh cookie nor a `refresh_token`; log in again.",
+            )
+        try:
+            grant = await self._sessions.refresh(token)
+        except Problem as problem:
+            if problem.kind.status == _UNAUTHORIZED:
+                problem.headers["Set-Cookie"] = self._cookie.clear_header()
+            raise
+        return self._answers.answer(grant)
+
+    async def log_out(self, request: Request) -> Response:
+        """End the session of the access token; doing it twice is no error."""
+        identity = await self._authenticator.identify(request)
+        user_id = require_session(identity)
+        async with self._database.transaction() as transaction:
+            await self._sessions.end(transaction, identity.session_id, user_id=user_id)
+        return Response(status_code=204, headers={"Set-Cookie": self._cookie.clear_header()})
+
+
+def _has_body(request: Request) -> bool:
+    headers = request.headers
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers

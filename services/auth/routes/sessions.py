@@ -1,0 +1,85 @@
+"""A user's sessions: `/v1/auth/sessions`."""
+
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.auth import store
+from services.auth.access import require_session
+from services.auth.records import SessionRow
+from services.auth.routes.answers import NO_STORE
+from services.auth.routes.paging import page_query
+from services.auth.sessions import Sessions
+from shared.chassis.database import Database
+from shared.chassis.errors import Problem
+from shared.chassis.http import json_response
+from shared.chassis.identity.tokens import Authenticator
+from shared.schemas.api.auth import SessionInfo
+from shared.schemas.api.pages import Page
+from shared.schemas.problems import ProblemCode
+
+
+class SessionsRoutes:
+    """Listing and ending sessions, one's own only."""
+
+    def __init__(
+        self, database: Database, sessions: Sessions, authenticator: Authenticator
+    ) -> None:
+        self._database = database
+        self._sessions = sessions
+        self._authenticator = authenticator
+
+    def routes(self) -> list[Route]:
+        """Return the routes of this resource."""
+        return [
+            Route("/v1/auth/sessions", self.list, methods=["GET"]),
+            Route("/v1/auth/sessions", self.end_others, methods=["DELETE"]),
+            Route("/v1/auth/sessions/{session_id}", self.end, methods=["DELETE"]),
+        ]
+
+    async def list(self, request: Request) -> Response:
+        """List the live sessions, newest first."""
+        identity = await self._authenticator.identify(request)
+        user_id = require_session(identity)
+        query = page_query(request)
+        rows, cursor = query.cut(
+            await store.list_sessions(
+                self._database, user_id, before=query.before, limit=query.rows_to_read
+            )
+        )
+        items = [_shown(row, current=row.id == identity.session_id) for row in rows]
+        return json_response(Page[SessionInfo](items=items, next=cursor), headers=NO_STORE)
+
+    async def end(self, request: Request) -> Response:
+        """End one session; the caller's own is fine."""
+        identity = await self._authenticator.identify(request)
+        user_id = require_session(identity)
+        try:
+            session_id = UUID(request.path_params["session_id"])
+        except ValueError as error:
+            raise Problem(ProblemCode.SESSION_NOT_FOUND) from error
+        async with self._database.transaction() as transaction:
+            if not await self._sessions.end(transaction, session_id, user_id=user_id):
+                raise Problem(ProblemCode.SESSION_NOT_FOUND)
+        return Response(status_code=204)
+
+    async def end_others(self, request: Request) -> Response:
+        """End all sessions but the caller's."""
+        identity = await self._authenticator.identify(request)
+        user_id = require_session(identity)
+        async with self._database.transaction() as transaction:
+            await self._sessions.end_others(transaction, user_id=user_id, keep=identity.session_id)
+        return Response(status_code=204)
+
+
+def _shown(row: SessionRow, *, current: bool) -> SessionInfo:
+    return SessionInfo(
+        id=row.id,
+        created_at=row.created_at,
+        last_used_at=row.refreshed_at,
+        user_agent=row.user_agent,
+        address=row.address,
+        current=current,
+    )

@@ -1,0 +1,145 @@
+"""Sessions: opened by a proof of identity, kept by refreshing, ended once and for all."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from services.auth import store
+from services.auth.access_tokens import AccessTokenIssuer
+from services.auth.metrics import REFRESHES
+from services.auth.records import Account, Device, EndedSession, SessionRow
+from services.auth.refresh_tokens import RefreshClaim, RefreshTokens
+from services.auth.revocations import revoke
+from shared.chassis.database import Database, Transaction
+from shared.chassis.errors import Problem
+from shared.chassis.outbox import Outbox
+from shared.schemas.api.auth import TokenDelivery
+from shared.schemas.problems import ProblemCode
+
+REUSE_GRACE = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What the holder of a session receives."""
+
+    account: Account
+    access_token: str
+    expires_in: int
+    refresh_token: str
+    token_delivery: TokenDelivery
+    refresh_expires_at: datetime
+
+
+class Sessions:
+    """Opens, refreshes and ends sessions."""
+
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        issuer: AccessTokenIssuer,
+        tokens: RefreshTokens,
+        *,
+        lifetime: timedelta,
+        idle: timedelta,
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._issuer = issuer
+        self._tokens = tokens
+        self._lifetime = lifetime
+        self._idle = idle
+
+    async def open(
+        self,
+        transaction: Transaction,
+        account: Account,
+        *,
+        token_delivery: TokenDelivery,
+        device: Device,
+    ) -> Grant:
+        """Open a session with an id of its own; hand the grant out only after the commit."""
+        session = await store.insert_session(
+            transaction,
+            session_id=uuid7(),
+            user_id=account.id,
+            token_delivery=token_delivery,
+            idle=self._idle,
+            lifetime=self._lifetime,
+            device=device,
+        )
+        return self._grant(session, account)
+
+    async def refresh(self, token: str) -> Grant:
+        """Exchange a refresh token for its successor.
+
+        The token that was just replaced yields the current one for ten seconds: an answer got
+        lost, or two tabs asked at once. An older one was copied: the session ends, and its end is
+        committed before the 401 problem is raised.
+        """
+        claim = self._tokens.read(token)
+        if claim is None:
+            REFRESHES.labels("invalid").inc()
+            raise Problem(ProblemCode.REFRESH_TOKEN_INVALID)
+        rotated = await store.rotate_session(
+            self._database, claim.session_id, claim.counter, idle=self._idle
+        )
+        if rotated is not None:
+            REFRESHES.labels("rotated").inc()
+            return self._grant(*rotated)
+        return await self._refresh_replaced(claim)
+
+    async def _refresh_replaced(self, claim: RefreshClaim) -> Grant:
+        async with self._database.transaction() as transaction:
+            found = await store.lock_session(transaction, claim.session_id)
+            if found is not None:
+                session, account, since_refresh = found
+                just_replaced = claim.counter == session.refresh_counter - 1
+                if just_replaced and abs(since_refresh) <= REUSE_GRACE:
+                    REFRESHES.labels("repeated").inc()
+                    return self._grant(session, account)
+                await self.end(transaction, session.id, user_id=session.user_id)
+        # Raised outside the transaction, which would take the end of the session back otherwise.
+        if found is None:
+            REFRESHES.labels("invalid").inc()
+            raise Problem(ProblemCode.REFRESH_TOKEN_INVALID)
+        REFRESHES.labels("reused").inc()
+        raise Problem(ProblemCode.REFRESH_TOKEN_REUSED)
+
+    async def end(self, transaction: Transaction, session_id: UUID, *, user_id: UUID) -> bool:
+        """End one session of a user; False if there is none. Repeating it changes nothing."""
+        ended = await store.end_session(transaction, session_id, user_id=user_id)
+        await revoke(transaction, self._outbox, [] if ended is None else [ended])
+        return ended is not None
+
+    async def end_others(
+        self, transaction: Transaction, *, user_id: UUID, keep: UUID | None
+    ) -> list[EndedSession]:
+        """End every session of a user but `keep`, and return what was ended."""
+        ended = await store.end_other_sessions(transaction, user_id, keep=keep)
+        await revoke(transaction, self._outbox, ended)
+        return ended
+
+    def _grant(self, session: SessionRow, account: Account) -> Grant:
+        access_token, expires_in = self._issuer.for_session(
+            user_id=account.id,
+            session_id=session.id,
+            roles=account.roles,
+            ends_at=session.expires_at,
+        )
+        return Grant(
+            account=account,
+            access_token=access_token,
+            expires_in=expires_in,
+            refresh_token=self._tokens.write(RefreshClaim(session.id, session.refresh_counter)),
+            token_delivery=session.token_delivery,
+            refresh_expires_at=session.idle_expires_at,
+        )
+
+
+def seconds_until(moment: datetime) -> int:
+    """Return the whole seconds from now to a moment, at least zero."""
+    return max(0, int((moment - datetime.now(UTC)).total_seconds()))

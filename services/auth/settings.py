@@ -1,0 +1,66 @@
+"""Settings of the auth service."""
+
+import os
+
+from pydantic import Field, SecretStr
+
+from shared.chassis.settings import BusSettings, DatabaseSettings, Settings
+
+
+class AuthSettings(Settings, DatabaseSettings, BusSettings):
+    """What an operator can set; every name is `FREEHOLD_` and the field in capitals."""
+
+    master_key: SecretStr = Field(
+        min_length=32,
+        description="Secret that signing keys are encrypted with and that links, refresh tokens "
+        "and log-in counters are derived from. Losing it ends every session and pending link and "
+        "makes the signing keys unreadable; accounts and passwords survive.",
+    )
+    bcrypt_cost: int = Field(
+        default=12,
+        ge=4,
+        le=16,
+        description="Work factor of password hashes; each step doubles the time of a log-in "
+        "(12 is about a quarter of a second). Too low and stolen hashes are cracked sooner; "
+        "too high and few log-ins fit into a second. Below 10 is for tests only.",
+    )
+    bcrypt_threads: int = Field(
+        default_factory=lambda: os.cpu_count() or 1,
+        ge=1,
+        le=64,
+        description="Passwords hashed at the same time by one process; more than the machine's "
+        "cores only makes each of them slower.",
+    )
+    bcrypt_queue: int = Field(
+        default=64,
+        ge=1,
+        le=10_000,
+        description="Requests that may wait for a hashing thread; further ones are answered 503 "
+        "at once. Too high and people wait longer than their patience; too low and a short burst "
+        "of log-ins is refused.",
+    )
+    password_min_length: int = Field(
+        default=8,
+        ge=8,
+        le=64,
+        description="Least number of characters of a new password.",
+    )
+    session_lifetime_days: int = Field(
+        default=30,
+        ge=1,
+        le=365,
+        description="Days after which a session ends, however much it is used.",
+    )
+    session_idle_days: int = Field(
+        default=14,
+        ge=1,
+        le=365,
+        description="Days without a refresh after which a session ends; longer than "
+        "session_lifetime_days has no effect.",
+    )
+    signup_lifetime_hours: int = Field(
+        default=24,
+        ge=1,
+        le=168,
+        description="Hours for which the link of a verification mail is good.",
+    )

@@ -1,0 +1,367 @@
+"""Every statement of the auth service, by name. Nothing else speaks SQL.
+
+Each function runs on whatever it is given: the database, as a transaction of its own, or an open
+transaction, as a part of it. All raise Unavailable when PostgreSQL cannot be reached.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.auth.records import (
+    Account,
+    ApiKeyRow,
+    Device,
+    EndedSession,
+    Link,
+    LoginFailures,
+    Network,
+    Revocation,
+    SessionRow,
+    SigningKeyRow,
+    Signup,
+)
+from shared.chassis.database import Executor, Record
+from shared.chassis.queries import load_queries
+from shared.schemas.api.auth import TokenDelivery
+
+SQL = load_queries(__file__)
+
+
+def _account(row: Record) -> Account:
+    return Account(
+        id=row["id"],
+        email=row["email"],
+        name=row["name"],
+        password_hash=row["password_hash"],
+        roles=tuple(row["roles"]),
+        created_at=row["created_at"],
+    )
+
+
+def _account_of_session(row: Record) -> Account:
+    return Account(
+        id=row["user_id"],
+        email=row["email"],
+        name=row["name"],
+        password_hash=row["password_hash"],
+        roles=tuple(row["roles"]),
+        created_at=row["user_created_at"],
+    )
+
+
+def _session(row: Record) -> SessionRow:
+    return SessionRow(
+        id=row["id"],
+        user_id=row["user_id"],
+        token_delivery=TokenDelivery(row["token_delivery"]),
+        refresh_counter=row["refresh_counter"],
+        refreshed_at=row["refreshed_at"],
+        idle_expires_at=row["idle_expires_at"],
+        expires_at=row["expires_at"],
+        user_agent=row["user_agent"],
+        address=None if row["address"] is None else str(row["address"]),
+        created_at=row["created_at"],
+    )
+
+
+def _api_key(row: Record) -> ApiKeyRow:
+    return ApiKeyRow(
+        id=row["id"],
+        user_id=row["user_id"],
+        name=row["name"],
+        scopes=tuple(row["scopes"]),
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        last_used_at=row["last_used_at"],
+    )
+
+
+def _affected(tag: str) -> int:
+    return int(tag.rpartition(" ")[2])
+
+
+# Accounts
+
+
+async def insert_user(
+    executor: Executor,
+    *,
+    user_id: UUID,
+    email: str,
+    name: str | None,
+    password_hash: str,
+    roles: Sequence[str] = (),
+) -> Account:
+    """Create an account. Raises ConstraintViolation `users_email_key` for a known address."""
+    row = await executor.fetchrow(
+        SQL["insert_user"], user_id, email, name, password_hash, list(roles)
+    )
+    return _account(row)
+
+
+async def find_user(executor: Executor, user_id: UUID) -> Account | None:
+    """Return an account by its id."""
+    row = await executor.fetchrow(SQL["find_user"], user_id)
+    return None if row is None else _account(row)
+
+
+async def find_user_by_email(executor: Executor, email: str) -> Account | None:
+    """Return an account by its normalised address."""
+    row = await executor.fetchrow(SQL["find_user_by_email"], email)
+    return None if row is None else _account(row)
+
+
+async def lock_user_by_email(executor: Executor, email: str) -> Account | None:
+    """Return an account by its normalised address, locked until the transaction ends."""
+    row = await executor.fetchrow(SQL["lock_user_by_email"], email)
+    return None if row is None else _account(row)
+
+
+async def rename_user(executor: Executor, user_id: UUID, name: str | None) -> Account | None:
+    """Change an account's name and return the account, or None if it is gone."""
+    row = await executor.fetchrow(SQL["rename_user"], user_id, name)
+    return None if row is None else _account(row)
+
+
+async def grant_role(executor: Executor, user_id: UUID, role: str) -> None:
+    """Add a role to an account."""
+    await executor.execute(SQL["grant_role"], user_id, role)
+
+
+async def set_password(executor: Executor, user_id: UUID, password_hash: str) -> None:
+    """Replace an account's password."""
+    await executor.execute(SQL["set_password"], user_id, password_hash)
+
+
+# Sign-ups and links
+
+
+async def insert_signup(
+    executor: Executor, signup: Signup, *, link_id: UUID, token_hash: bytes, lifetime: timedelta
+) -> None:
+    """Remember an attempt to sign up and its link; call it in a transaction."""
+    await executor.execute(
+        SQL["insert_signup"], signup.id, signup.email, signup.name, signup.password_hash, lifetime
+    )
+    await executor.execute(SQL["insert_signup_link"], link_id, token_hash, signup.id, lifetime)
+
+
+async def find_link(executor: Executor, link_id: UUID) -> Link | None:
+    """Return a link that is still good."""
+    row = await executor.fetchrow(SQL["find_link"], link_id)
+    return None if row is None else Link(**dict(row))
+
+
+async def take_signup(executor: Executor, token_hash: bytes) -> Signup | None:
+    """Remove the attempt that a link names and return it, at most once.
+
+    Other attempts for the same address are locked, so that of several redemptions at once the
+    first to get here decides and the others find what it left.
+    """
+    await executor.fetch(SQL["lock_signups_beside"], token_hash)
+    row = await executor.fetchrow(SQL["take_signup"], token_hash)
+    return None if row is None else Signup(**dict(row))
+
+
+async def delete_signups(executor: Executor, email: str) -> None:
+    """Remove every pending attempt for an address, links included."""
+    await executor.execute(SQL["delete_signups"], email)
+
+
+# Sessions
+
+
+async def insert_session(
+    executor: Executor,
+    *,
+    session_id: UUID,
+    user_id: UUID,
+    token_delivery: TokenDelivery,
+    idle: timedelta,
+    lifetime: timedelta,
+    device: Device,
+) -> SessionRow:
+    """Open a session."""
+    row = await executor.fetchrow(
+        SQL["insert_session"],
+        session_id,
+        user_id,
+        token_delivery.value,
+        min(idle, lifetime),
+        lifetime,
+        device.user_agent,
+        device.address,
+    )
+    return _session(row)
+
+
+async def rotate_session(
+    executor: Executor, session_id: UUID, counter: int, *, idle: timedelta
+) -> tuple[SessionRow, Account] | None:
+    """Advance a live session whose counter is `counter`; None if it is not exactly that."""
+    row = await executor.fetchrow(SQL["rotate_session"], session_id, counter, idle)
+    return None if row is None else (_session(row), _account_of_session(row))
+
+
+async def lock_session(
+    executor: Executor, session_id: UUID
+) -> tuple[SessionRow, Account, timedelta] | None:
+    """Return a live session, locked, its account, and the time since its last refresh."""
+    row = await executor.fetchrow(SQL["lock_session"], session_id)
+    if row is None:
+        return None
+    return _session(row), _account_of_session(row), row["since_refresh"]
+
+
+async def list_sessions(
+    executor: Executor, user_id: UUID, *, before: UUID | None, limit: int
+) -> list[SessionRow]:
+    """Return a user's live sessions, newest first, older than `before`."""
+    rows = await executor.fetch(SQL["list_sessions"], user_id, before, limit)
+    return [_session(row) for row in rows]
+
+
+async def end_session(
+    executor: Executor, session_id: UUID, *, user_id: UUID
+) -> EndedSession | None:
+    """Remove one session of a user; None if there is no such session."""
+    row = await executor.fetchrow(SQL["end_session"], session_id, user_id)
+    return None if row is None else EndedSession(**dict(row))
+
+
+async def end_other_sessions(
+    executor: Executor, user_id: UUID, *, keep: UUID | None
+) -> list[EndedSession]:
+    """Remove every session of a user but `keep`, and return the removed ones."""
+    rows = await executor.fetch(SQL["end_other_sessions"], user_id, keep)
+    return [EndedSession(**dict(row)) for row in rows]
+
+
+# Revocations
+
+
+async def insert_revocations(
+    executor: Executor, ended: Sequence[EndedSession], *, lifetime: timedelta
+) -> None:
+    """Forbid the access tokens of ended sessions for `lifetime`."""
+    await executor.execute(
+        SQL["insert_revocations"],
+        [session.id for session in ended],
+        [session.user_id for session in ended],
+        lifetime,
+    )
+
+
+async def revocation_position(executor: Executor) -> tuple[str, int]:
+    """Return the database's history and the position below which every transaction has ended."""
+    row = await executor.fetchrow(SQL["revocation_position"])
+    assert row is not None  # noqa: S101 - the statement always returns one row
+    return row["history"], row["position"]
+
+
+async def list_revocations(executor: Executor, position: int) -> list[Revocation]:
+    """Return the live revocations written at or after a position."""
+    rows = await executor.fetch(SQL["list_revocations"], position)
+    return [Revocation(**dict(row)) for row in rows]
+
+
+# Failed log-ins
+
+
+async def find_login_failures(
+    executor: Executor, account: bytes, network: Network
+) -> LoginFailures | None:
+    """Return how often a network failed at an account, if it did."""
+    row = await executor.fetchrow(SQL["find_login_failures"], account, network)
+    return None if row is None else LoginFailures(**dict(row))
+
+
+async def count_login_failure(
+    executor: Executor, account: bytes, network: Network, *, forget_after: timedelta
+) -> None:
+    """Count one more failure."""
+    await executor.execute(SQL["count_login_failure"], account, network, forget_after)
+
+
+async def forget_login_failures(executor: Executor, account: bytes, network: Network) -> None:
+    """Start anew after a success."""
+    await executor.execute(SQL["forget_login_failures"], account, network)
+
+
+# Keys
+
+
+async def lock_signing_keys(executor: Executor) -> None:
+    """Let one process at a time make signing keys, until the transaction ends."""
+    await executor.execute(SQL["lock_signing_keys"])
+
+
+async def list_signing_keys(executor: Executor) -> list[SigningKeyRow]:
+    """Return every signing key, the one that signs first."""
+    return [SigningKeyRow(**dict(row)) for row in await executor.fetch(SQL["list_signing_keys"])]
+
+
+async def insert_signing_key(executor: Executor, key: SigningKeyRow) -> None:
+    """Store a signing key."""
+    await executor.execute(
+        SQL["insert_signing_key"], key.id, key.algorithm, key.public_key, key.private_key
+    )
+
+
+async def insert_api_key(
+    executor: Executor,
+    *,
+    key_id: UUID,
+    user_id: UUID,
+    name: str,
+    key_hash: bytes,
+    prefix: str,
+    scopes: Sequence[str],
+    expires_at: datetime | None,
+) -> ApiKeyRow:
+    """Store an API key."""
+    row = await executor.fetchrow(
+        SQL["insert_api_key"], key_id, user_id, name, key_hash, prefix, list(scopes), expires_at
+    )
+    return _api_key(row)
+
+
+async def list_api_keys(
+    executor: Executor, user_id: UUID, *, before: UUID | None, limit: int
+) -> list[ApiKeyRow]:
+    """Return a user's API keys, newest first, older than `before`."""
+    rows = await executor.fetch(SQL["list_api_keys"], user_id, before, limit)
+    return [_api_key(row) for row in rows]
+
+
+async def delete_api_key(executor: Executor, key_id: UUID, *, user_id: UUID) -> EndedSession | None:
+    """Remove one API key of a user; None if there is no such key."""
+    row = await executor.fetchrow(SQL["delete_api_key"], key_id, user_id)
+    return None if row is None else EndedSession(**dict(row))
+
+
+async def find_api_key(executor: Executor, key_hash: bytes) -> ApiKeyRow | None:
+    """Return the key that a hash names, while it is good."""
+    row = await executor.fetchrow(SQL["find_api_key"], key_hash)
+    return None if row is None else _api_key(row)
+
+
+async def note_api_key_use(executor: Executor, key_id: UUID) -> None:
+    """Remember that a key was used."""
+    await executor.execute(SQL["note_api_key_use"], key_id)
+
+
+# Clean-up
+
+
+async def delete_expired(executor: Executor, *, limit: int, failures_after: timedelta) -> int:
+    """Remove up to `limit` rows of each kind that time has overtaken; return how many in all."""
+    tags = [
+        await executor.execute(SQL["delete_expired_signups"], limit),
+        await executor.execute(SQL["delete_expired_sessions"], limit),
+        await executor.execute(SQL["delete_expired_revocations"], limit),
+        await executor.execute(SQL["delete_expired_api_keys"], limit),
+        await executor.execute(SQL["delete_old_login_failures"], limit, failures_after),
+    ]
+    return sum(_affected(tag) for tag in tags)

@@ -1,0 +1,222 @@
+"""Who reaches what: guest, user, another user, administrator, API key, and forged tokens."""
+
+import time
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from services.auth.master_key import MasterKey
+from services.auth.signing_keys import KeyRing
+from tests.service.auth.auth_service import PUBLIC_URL, AuthService, assert_problem, bearer, claims
+
+EMAIL = "ada@example.com"
+KEY = {"name": "deploy", "scopes": ["events:publish", "jobs:work"]}
+SESSION_ONLY = [
+    ("POST", "/v1/auth/logout"),
+    ("PATCH", "/v1/auth/me"),
+    ("GET", "/v1/auth/sessions"),
+    ("DELETE", "/v1/auth/sessions"),
+    ("DELETE", "/v1/auth/sessions/01890a5d-ac96-774b-bcce-b302099a8057"),
+    ("POST", "/v1/auth/api-keys"),
+    ("GET", "/v1/auth/api-keys"),
+    ("DELETE", "/v1/auth/api-keys/01890a5d-ac96-774b-bcce-b302099a8057"),
+]
+BODIES: dict[str, dict[str, Any]] = {
+    "/v1/auth/me": {"name": "Changed"},
+    "/v1/auth/api-keys": KEY,
+}
+
+
+async def _exchange(auth: AuthService, key: str) -> Any:
+    return await auth.internal(
+        "POST", "/internal/api-keys/exchange", source="gateway", body={"key": key}
+    )
+
+
+async def _api_key(auth: AuthService, session: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    answer = await auth.post("/v1/auth/api-keys", {**KEY, **changes}, **bearer(session))
+    assert answer.status_code == 201, answer.text
+    created: dict[str, Any] = answer.json()
+    return created
+
+
+@pytest.mark.parametrize(("method", "path"), [*SESSION_ONLY, ("GET", "/v1/auth/me")])
+async def test_guests_are_sent_away(auth: AuthService, method: str, path: str) -> None:
+    answer = await auth.client.request(method, path, json={})
+
+    assert_problem(answer, 401, "authentication_required")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(("method", "path"), SESSION_ONLY)
+async def test_an_api_key_cannot_act_as_a_session(
+    auth: AuthService, method: str, path: str
+) -> None:
+    session = await auth.register(EMAIL)
+    key = await _api_key(auth, session)
+    minted = (await _exchange(auth, key["key"])).json()
+    await auth.forget_events()
+    before = await auth.counts()
+
+    answer = await auth.client.request(
+        method, path, json=BODIES.get(path, {}), headers=bearer(minted)
+    )
+
+    assert_problem(answer, 403, "forbidden")
+    assert await auth.counts() == before
+    assert await auth.events() == []
+
+
+async def test_a_profile_is_changed_by_its_fields(auth: AuthService) -> None:
+    session = await auth.register(EMAIL)
+    await auth.forget_events()
+    for body, expected in (
+        ({"name": " Ada "}, "Ada"),
+        ({}, "Ada"),
+        ({"name": None}, None),
+    ):
+        answer = await auth.client.patch("/v1/auth/me", json=body, headers=bearer(session))
+        assert answer.status_code == 200
+        assert answer.json() == {**session["user"], "name": expected}
+    forbidden = await auth.client.patch(
+        "/v1/auth/me", json={"roles": ["administrator"]}, headers=bearer(session)
+    )
+    assert_problem(forbidden, 422, "validation_failed")
+    assert await auth.events() == []
+
+
+async def test_a_key_is_shown_once_and_stored_hashed(auth: AuthService) -> None:
+    session = await auth.register(EMAIL)
+    await auth.forget_events()
+
+    created = await _api_key(auth, session, scopes=["jobs:work", "events:publish", "jobs:work"])
+
+    assert created["key"].startswith("fh_")
+    assert created["scopes"] == ["events:publish", "jobs:work"]
+    assert created["last_used_at"] is None
+    listed = (await auth.client.get("/v1/auth/api-keys", headers=bearer(session))).json()
+    del created["key"], created["last_used_at"]
+    [item] = listed["items"]
+    assert item == {**created, "last_used_at": None}
+    rows = await auth.database.fetch("SELECT to_jsonb(k)::text FROM api_keys k")
+    assert item["id"] in str(rows)
+    assert "fh_" in str(rows), "the beginning is kept, so that its owner can tell keys apart"
+    assert await auth.events() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "a\nb"}, "name"),
+        ({"scopes": []}, "scopes"),
+        ({"scopes": ["NOT A SCOPE"]}, "scopes.0"),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
+        ({"expires_at": "2099-01-01T00:00:00"}, "expires_at"),
+        ({"roles": ["administrator"]}, "roles"),
+    ],
+)
+async def test_a_senseless_key_is_not_made(
+    auth: AuthService, change: dict[str, Any], field: str
+) -> None:
+    session = await auth.register(EMAIL)
+
+    answer = await auth.post("/v1/auth/api-keys", {**KEY, **change}, **bearer(session))
+
+    assert_problem(answer, 422, "validation_failed")
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert await auth.counts() == {"users": 1, "sessions": 1}
+
+
+async def test_a_key_is_exchanged_for_a_short_token_without_roles(auth: AuthService) -> None:
+    session = await auth.register(EMAIL)
+    await auth.database.execute("UPDATE users SET roles = '{administrator}'")
+    key = await _api_key(auth, session)
+
+    exchanged = (await _exchange(auth, key["key"])).json()
+
+    said = claims(exchanged)
+    assert 0 < exchanged["expires_in"] <= 60
+    assert said["exp"] - said["iat"] == exchanged["expires_in"]
+    assert said["sid"] == key["id"]
+    assert said["sub"] == session["user"]["id"]
+    assert said["scope"] == "events:publish jobs:work"
+    assert said["roles"] == []
+    me = await auth.client.get("/v1/auth/me", headers=bearer(exchanged))
+    assert me.json()["id"] == session["user"]["id"]
+    listed = (await auth.client.get("/v1/auth/api-keys", headers=bearer(session))).json()
+    assert listed["items"][0]["last_used_at"] is not None
+
+
+@pytest.mark.parametrize("key", ["fh_unknown", "not a key", "ü"])
+async def test_an_unknown_key_is_refused(auth: AuthService, key: str) -> None:
+    assert_problem(await _exchange(auth, key), 401, "api_key_invalid")
+
+
+async def test_an_expired_key_is_refused(auth: AuthService) -> None:
+    session = await auth.register(EMAIL)
+    key = await _api_key(auth, session, expires_at="2099-01-01T00:00:00Z")
+    assert (await _exchange(auth, key["key"])).status_code == 200
+    await auth.database.execute(
+        "UPDATE api_keys SET created_at = now() - interval '1 hour',"
+        " expires_at = now() + interval '5 seconds'"
+    )
+    assert (await _exchange(auth, key["key"])).json()["expires_in"] <= 5
+    await auth.database.execute("UPDATE api_keys SET expires_at = now()")
+
+    assert_problem(await _exchange(auth, key["key"]), 401, "api_key_invalid")
+
+
+async def test_a_deleted_key_is_revoked_and_only_its_owner_deletes_it(auth: AuthService) -> None:
+    session = await auth.register(EMAIL)
+    stranger = await auth.register("eve@example.com")
+    key = await _api_key(auth, session)
+    await auth.forget_events()
+    path = f"/v1/auth/api-keys/{key['id']}"
+
+    refused = await auth.client.delete(path, headers=bearer(stranger))
+    assert_problem(refused, 404, "api_key_not_found")
+    assert await auth.events() == []
+
+    assert (await auth.client.delete(path, headers=bearer(session))).status_code == 204
+    assert_problem(await _exchange(auth, key["key"]), 401, "api_key_invalid")
+    assert await auth.revoked() == {key["id"]}
+    [event] = await auth.events()
+    assert event["data"] == {"session_id": key["id"], "user_id": session["user"]["id"]}
+
+
+async def test_forged_tokens_get_nobody_in(auth: AuthService) -> None:
+    session = await auth.register(EMAIL)
+    ring = KeyRing(auth.database, MasterKey(auth.settings.master_key))
+    await ring.start()
+    good = claims(session)
+    header = jwt.get_unverified_header(session["access_token"])
+    other_key = ec.generate_private_key(ec.SECP256R1())
+
+    def forge(key: Any = ring.current.private_key, **changes: Any) -> str:
+        headers = {**header, **changes.pop("headers", {})}
+        said = {name: value for name, value in {**good, **changes}.items() if value is not None}
+        return jwt.encode(said, key, headers["alg"], headers=headers)
+
+    forged = {
+        "another key": forge(other_key),
+        "unknown kid": forge(headers={"kid": "x"}),
+        "no expiry": forge(exp=None),
+        "no session": forge(sid=None),
+        "other issuer": forge(iss="https://evil.example"),
+        "other audience": forge(aud="other"),
+        "other type": forge(headers={"typ": "JWT"}),
+        "no algorithm": jwt.encode(good, "", "none", headers={"typ": "at+jwt", "kid": "x"}),
+        "nonsense": "a.b.c",
+    }
+    for what, token in forged.items():
+        answer = await auth.client.get("/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 401, what
+        assert_problem(answer, 401, "token_invalid")
+    expired = forge(exp=int(time.time()) - 1)
+    answer = await auth.client.get("/v1/auth/me", headers={"Authorization": f"Bearer {expired}"})
+    assert_problem(answer, 401, "token_expired")
+    assert good["iss"] == PUBLIC_URL
+    assert (await auth.client.get("/v1/auth/me", headers=bearer(session))).status_code == 200

@@ -1,0 +1,161 @@
+"""What happens beside the requests: the first boot, the administrator, and the clean-up."""
+
+import asyncio
+import io
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from services.auth.admin_command import make_or_promote
+from services.auth.cleanup import CleanUp
+from services.auth.master_key import MasterKey
+from services.auth.signing_keys import KeyRing, UnreadableSigningKey
+from shared.chassis.database import Database
+from shared.chassis.lifecycle import Lifecycle
+from tests.service.auth.auth_service import PASSWORD, AuthService, bearer, claims
+
+EMAIL = "ada@example.com"
+
+EXPIRE_SIGNUPS = """
+UPDATE signups SET created_at = now() - interval '2 days', expires_at = now()
+WHERE email LIKE $1"""
+EXPIRE_SESSIONS = """
+UPDATE sessions SET created_at = now() - interval '30 days', expires_at = now(),
+                    idle_expires_at = now()
+WHERE id = ANY ($1)"""
+EXPIRE_REVOCATION = """
+UPDATE revocations SET revoked_at = now() - interval '1 hour', expires_at = now()
+WHERE session_id = $1"""
+AGE_FAILURES = """
+UPDATE login_failures SET last_failed_at = now() - interval '2 hours'
+WHERE network = $1::text::cidr"""
+EXPIRE_API_KEY = """
+UPDATE api_keys SET created_at = now() - interval '90 days',
+                    expires_at = now() - interval '31 days'
+WHERE name = $1"""
+
+
+async def test_instances_that_boot_at_once_share_one_key(database: Database) -> None:
+    await database.execute("TRUNCATE signing_keys")
+    rings = [KeyRing(database, MasterKey(SecretStr("a master key"))) for _ in range(5)]
+
+    await asyncio.gather(*(ring.start() for ring in rings))
+
+    assert len({ring.current.id for ring in rings}) == 1
+    assert await database.fetchval("SELECT count(*) FROM signing_keys") == 1
+    with pytest.raises(UnreadableSigningKey, match="FREEHOLD_MASTER_KEY"):
+        await KeyRing(database, MasterKey(SecretStr("another master key"))).start()
+    await database.execute("TRUNCATE signing_keys")
+
+
+async def test_the_private_key_is_not_readable_at_rest(auth: AuthService) -> None:
+    ring = KeyRing(auth.database, MasterKey(auth.settings.master_key))
+    await ring.start()
+    secret = ring.current.private_key.private_numbers().private_value.to_bytes(32, "big")
+
+    stored = await auth.database.fetchval("SELECT private_key FROM signing_keys")
+
+    assert secret not in stored
+
+
+async def _admin(
+    auth: AuthService, monkeypatch: pytest.MonkeyPatch, *arguments: str, password: str = ""
+) -> int:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{password}\n"))
+    return await make_or_promote(auth.settings, list(arguments))
+
+
+async def test_the_command_makes_an_administrator(
+    auth: AuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await auth.sign_up(EMAIL)
+    await auth.forget_events()
+
+    assert await _admin(auth, monkeypatch, "Ada@Example.com", password=PASSWORD) == 0
+
+    session = (await auth.log_in(EMAIL)).json()
+    assert session["user"]["roles"] == ["administrator"]
+    assert claims(session)["roles"] == ["administrator"]
+    assert await auth.counts() == {"users": 1, "sessions": 1}
+    assert await auth.event_types() == ["user.registered"]
+
+
+@pytest.mark.parametrize(
+    ("given", "working"), [("", PASSWORD), ("a new password", "a new password")]
+)
+async def test_the_command_promotes_an_account(
+    auth: AuthService, monkeypatch: pytest.MonkeyPatch, given: str, working: str
+) -> None:
+    session = await auth.register(EMAIL)
+    await auth.forget_events()
+
+    assert await _admin(auth, monkeypatch, EMAIL, password=given) == 0
+    assert await _admin(auth, monkeypatch, EMAIL) == 0, "again changes nothing"
+
+    assert await auth.revoked() == {claims(session)["sid"]}
+    assert await auth.event_types() == ["session.revoked"]
+    assert (await auth.log_in(EMAIL, working)).json()["user"]["roles"] == ["administrator"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "password", "status", "said"),
+    [
+        ((), PASSWORD, 2, "Give one e-mail address"),
+        (("not-an-address",), PASSWORD, 1, "cannot be used"),
+        ((EMAIL,), "", 1, "give a password"),
+        ((EMAIL,), "short", 1, "at least 8 characters"),
+    ],
+)
+async def test_the_command_says_what_is_wrong(
+    auth: AuthService,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    arguments: tuple[str, ...],
+    password: str,
+    status: int,
+    said: str,
+) -> None:
+    assert await _admin(auth, monkeypatch, *arguments, password=password) == status
+    assert said in capsys.readouterr().err
+    assert await auth.counts() == {}
+
+
+async def test_clean_up_removes_what_has_expired_and_only_that(auth: AuthService) -> None:
+    session = await auth.register(EMAIL)
+    for number in range(5):
+        await auth.sign_up(f"late{number}@example.com")
+    await auth.sign_up("pending@example.com")
+    gone = [(await auth.log_in(EMAIL)).json() for _ in range(2)]
+    ended = [(await auth.log_in(EMAIL)).json() for _ in range(2)]
+    for one in ended:
+        await auth.post("/v1/auth/logout", {}, **bearer(one))
+    await auth.log_in(EMAIL, "wrong", x_real_ip="198.51.100.1")
+    await auth.log_in(EMAIL, "wrong", x_real_ip="198.51.100.2")
+    for name in ("old", "good"):
+        await auth.post("/v1/auth/api-keys", {"name": name, "scopes": ["a"]}, **bearer(session))
+    await auth.forget_events()
+    past: list[tuple[str, Any]] = [
+        (EXPIRE_SIGNUPS, "late%"),
+        (EXPIRE_SESSIONS, [claims(one)["sid"] for one in gone]),
+        (EXPIRE_REVOCATION, claims(ended[0])["sid"]),
+        (AGE_FAILURES, "198.51.100.1"),
+        (EXPIRE_API_KEY, "old"),
+    ]
+    for statement, argument in past:
+        await auth.database.execute(statement, argument)
+
+    deleted = await CleanUp(auth.database, Lifecycle()).clean(batch=2)
+
+    assert deleted == 5 + 2 + 1 + 1 + 1
+    assert await auth.counts() == {
+        "users": 1,
+        "sessions": 1,
+        "signups": 1,
+        "links": 1,
+        "revocations": 1,
+        "login_failures": 1,
+        "api_keys": 1,
+    }
+    assert await auth.events() == []
