@@ -29,8 +29,17 @@ class PostgresCluster:
         """Make the cluster on the first start, and run it."""
         if not (self.folder / "data").exists():
             self._run(
-                "initdb", "-D", str(self.folder / "data"), "-U", "postgres", "-A", "trust", "-E",
-                "UTF8", "--locale=C.UTF-8", "--no-sync",
+                "initdb",
+                "-D",
+                str(self.folder / "data"),
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
             )
         self._server.start(self._is_ready)
 
@@ -49,7 +58,15 @@ class PostgresCluster:
         name = f"test{self._databases}"
         self._run("createdb", "-h", str(self.folder), "-U", "postgres", name)
         self._run(
-            "psql", "-q", "-h", str(self.folder), "-U", "postgres", "-d", name, "-c",
+            "psql",
+            "-q",
+            "-h",
+            str(self.folder),
+            "-U",
+            "postgres",
+            "-d",
+            name,
+            "-c",
             f"CREATE SCHEMA {schema}",
         )
         return f"postgresql://postgres@/{name}?host={self.folder}"

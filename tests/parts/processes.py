@@ -15,7 +15,7 @@ UNPRIVILEGED = "nobody"
 
 
 def unprivileged() -> str | None:
-    """Return the user that servers run as: PostgreSQL refuses root, and nothing of ours wants it."""
+    """Return the user that servers run as when the tests run as root, which PostgreSQL refuses."""
     return UNPRIVILEGED if os.geteuid() == 0 else None
 
 

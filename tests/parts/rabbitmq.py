@@ -11,7 +11,7 @@ PROGRAMS = next(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")) / "sbin
 
 
 class RabbitNode:
-    """One node with its own name, cookie, ports and data; the guest account is open on loopback."""
+    """One node with its own name, cookie, ports and data; the guest account is open locally."""
 
     def __init__(self) -> None:
         self.folder = new_folder("mq")

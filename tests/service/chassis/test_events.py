@@ -119,7 +119,7 @@ async def test_a_second_delivery_does_nothing(messaging: Messaging) -> None:
 
 
 async def test_a_failed_effect_rolls_back_and_is_tried_again(
-    messaging: Messaging, monkeypatch: pytest.MonkeyPatch
+    messaging: Messaging,
 ) -> None:
     # The first step of the ladder takes five seconds.
     attempts: list[UUID] = []
@@ -152,8 +152,13 @@ async def test_what_cannot_be_handled_is_parked_with_its_cause(
     await messaging.lifecycle.start(consumer(messaging, refuse))
     event = Event[SignupRequested].model_validate(
         {
-            "id": uuid4(), "type": "signup.requested", "version": 1, "source": "auth",
-            "time": "2026-01-01T00:00:00Z", "subject": "x", "data": {"link_id": uuid4()},
+            "id": uuid4(),
+            "type": "signup.requested",
+            "version": 1,
+            "source": "auth",
+            "time": "2026-01-01T00:00:00Z",
+            "subject": "x",
+            "data": {"link_id": uuid4()},
         }
     )
     await messaging.bus.publish(

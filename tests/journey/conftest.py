@@ -1,0 +1,27 @@
+"""One stack for all journeys, and one image to upload."""
+
+from collections.abc import Iterator
+
+import pytest
+import pyvips
+
+from tests.journey.stack import RunningStack
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[RunningStack]:
+    stack = RunningStack({"FREEHOLD_LIMITS": "off"})
+    try:
+        stack.up()
+        stack.run("scale", "realtime=2")
+        yield stack
+    finally:
+        stack.remove()
+
+
+@pytest.fixture(scope="session")
+def photo() -> bytes:
+    """A real JPEG of two megapixels with EXIF data."""
+    noise = pyvips.Image.gaussnoise(1600, 1200, mean=128, sigma=40).cast("uchar")
+    image = noise.bandjoin([noise.rot180(), noise.fliphor()]).copy(interpretation="srgb")
+    return bytes(image.write_to_buffer(".jpg", Q=85))
