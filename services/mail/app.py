@@ -1,0 +1,88 @@
+"""The parts of the mail service, in the order they start."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp
+
+from services.mail.consumers import SignupMails
+from services.mail.jobs import MessageSender, SendMessage
+from services.mail.routes.messages import MessageRoutes
+from services.mail.settings import MailSettings, parse_mailbox
+from services.mail.smtp import SmtpRelay, parse_smtp_url
+from services.mail.templates import TemplateSet
+from shared.chassis.bus import Bus
+from shared.chassis.consumers import EventConsumer
+from shared.chassis.database import Database
+from shared.chassis.http import http_application
+from shared.chassis.identity.keys import JwksClient
+from shared.chassis.identity.service_calls import ServiceClient
+from shared.chassis.identity.tokens import Authenticator, TokenVerifier
+from shared.chassis.jobs.commands import JobQueue
+from shared.chassis.jobs.worker import JobWorker
+from shared.chassis.lifecycle import Lifecycle
+from shared.chassis.outbox import Outbox
+from shared.chassis.process import Service
+from shared.chassis.relay import Relay
+from shared.schemas.events.auth import SignupRequested
+
+NAME = "mail"
+
+
+async def web(settings: MailSettings, lifecycle: Lifecycle) -> ASGIApp:
+    """Start a web process: the mail log."""
+    database = await lifecycle.start(Database(settings, NAME))
+    auth = await lifecycle.start(ServiceClient(settings, source=NAME, target="auth"))
+    keys = await lifecycle.start(JwksClient(auth, lifecycle))
+    authenticator = Authenticator(TokenVerifier(keys, issuer=settings.public_url))
+    return http_application(routes=MessageRoutes(database, authenticator).routes())
+
+
+async def worker(settings: MailSettings, lifecycle: Lifecycle) -> None:
+    """Start a worker process: events in, mails and events out."""
+    database = await lifecycle.start(Database(settings, NAME))
+    bus = await lifecycle.start(Bus(settings, NAME))
+    auth = await lifecycle.start(ServiceClient(settings, source=NAME, target="auth"))
+    sender = MessageSender(
+        database,
+        Outbox(NAME),
+        auth=auth,
+        templates=TemplateSet(),
+        relay=SmtpRelay(
+            parse_smtp_url(settings.smtp_url.get_secret_value()),
+            greeting=urlsplit(settings.public_url).hostname or "localhost",
+            ca_file=settings.smtp_ca_file,
+            timeout_seconds=settings.smtp_timeout_seconds,
+        ),
+        sender=parse_mailbox(settings.mail_from),
+        public_url=settings.public_url,
+    )
+    await lifecycle.start(Relay(database, bus, lifecycle))
+    await lifecycle.start(
+        JobWorker(
+            database,
+            bus,
+            lifecycle,
+            queue=SendMessage.queue,
+            handlers={SendMessage: sender.send},
+            concurrency=settings.smtp_connections,
+        )
+    )
+    await lifecycle.start(
+        EventConsumer(
+            bus,
+            database,
+            lifecycle,
+            queue="mail.events",
+            handlers={SignupRequested: SignupMails(JobQueue(bus)).on_signup_requested},
+        )
+    )
+
+
+SERVICE = Service(
+    name=NAME,
+    settings=MailSettings,
+    web=web,
+    worker=worker,
+    migrations=Path(__file__).with_name("migrations"),
+)

@@ -1,0 +1,128 @@
+"""Hands a finished message to the SMTP server and says what became of it."""
+
+import asyncio
+import ipaddress
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+_DEFAULT_PORTS: Final = {"smtp": 25, "starttls": 587, "smtps": 465}
+_HAND_OVER_SECONDS: Final = 45.0
+_PERMANENT: Final = 500
+_AUTHENTICATION_CODES: Final = frozenset({530, 534, 535, 538})
+"""Refusals of us, not of the message: a person must correct the credentials."""
+
+
+class TemporaryRefusal(Exception):  # noqa: N818 - what happened, which trying again may cure
+    """The message was not taken now: server away, busy, greylisting, or refusing our log-in."""
+
+
+class PermanentRefusal(Exception):  # noqa: N818 - what happened: the message bounced
+    """The server will never take this message; the text is its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpServer:
+    """Where mail is handed over, and how."""
+
+    host: str
+    port: int
+    encryption: str
+    """`smtp` (none), `starttls` (demanded) or `smtps` (from the first byte)."""
+    username: str | None
+    password: str | None
+
+
+def parse_smtp_url(url: str) -> SmtpServer:
+    """Read an address `smtp|starttls|smtps://[user:password@]host[:port]`.
+
+    Raises ValueError for another shape, and for a password that would cross a network unencrypted.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        raise ValueError("write smtp://HOST:PORT, starttls://… or smtps://…")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("an SMTP address ends after the port")
+    if (parts.username is None) != (parts.password is None):
+        raise ValueError("a user needs a password and a password a user")
+    server = SmtpServer(
+        host=parts.hostname,
+        port=parts.port or _DEFAULT_PORTS[parts.scheme],
+        encryption=parts.scheme,
+        username=None if parts.username is None else unquote(parts.username),
+        password=None if parts.password is None else unquote(parts.password),
+    )
+    if server.encryption == "smtp" and server.username is not None and not _loopback(server.host):
+        raise ValueError("smtp:// would send the password unencrypted; use starttls:// or smtps://")
+    return server
+
+
+class SmtpRelay:
+    """The server that takes our mail. Each hand-over has a connection of its own."""
+
+    def __init__(
+        self, server: SmtpServer, *, greeting: str, ca_file: Path | None, timeout_seconds: float
+    ) -> None:
+        self._server = server
+        self._greeting = greeting
+        self._timeout = timeout_seconds
+        self._tls: ssl.SSLContext | None = None
+        if server.encryption != "smtp":
+            self._tls = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+
+    async def hand_over(self, message: bytes, *, sender: str, recipient: str) -> str:
+        """Give a message to the server and return its answer once it took responsibility.
+
+        Raises TemporaryRefusal or PermanentRefusal. When cancelled or cut off after the last byte
+        the server may have taken it all the same; the next attempt then hands it over again under
+        the same Message-ID.
+        """
+        client = aiosmtplib.SMTP(
+            hostname=self._server.host,
+            port=self._server.port,
+            local_hostname=self._greeting,
+            timeout=self._timeout,
+            use_tls=self._server.encryption == "smtps",
+            start_tls=self._server.encryption == "starttls",
+            username=self._server.username,
+            password=self._server.password,
+            tls_context=self._tls,
+        )
+        answer: str | None = None
+        try:
+            async with asyncio.timeout(_HAND_OVER_SECONDS), client:
+                _, answer = await client.sendmail(sender, [recipient], message)
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            raise _refusal(error.recipients[0]) from error
+        except (aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPDataError) as error:
+            raise _refusal(error) from error
+        except aiosmtplib.SMTPResponseException as error:
+            # To the greeting or the log-in: it is about us, so the message is innocent.
+            raise TemporaryRefusal(_answer(error)) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            if answer is None:  # else only the farewell went wrong
+                raise TemporaryRefusal(f"the SMTP server is not reachable: {error!r}") from error
+        except ValueError as error:
+            raise PermanentRefusal(f"the address is none: {error}") from error
+        return answer or ""
+
+
+def _refusal(error: aiosmtplib.SMTPResponseException) -> TemporaryRefusal | PermanentRefusal:
+    if error.code >= _PERMANENT and error.code not in _AUTHENTICATION_CODES:
+        return PermanentRefusal(_answer(error))
+    return TemporaryRefusal(_answer(error))
+
+
+def _answer(error: aiosmtplib.SMTPResponseException) -> str:
+    return f"{error.code} {error.message}"
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

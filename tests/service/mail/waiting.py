@@ -1,0 +1,20 @@
+"""Waiting for what happens elsewhere, with a deadline."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+
+async def eventually(
+    condition: Callable[[], Awaitable[Any]], expected: Any, seconds: float = 20
+) -> None:
+    """Wait until the condition gives what is expected."""
+    value = None
+    try:
+        async with asyncio.timeout(seconds):
+            while (value := await condition()) != expected:
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        pytest.fail(f"expected {expected!r}, the last value was {value!r}")

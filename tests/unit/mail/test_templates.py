@@ -1,0 +1,65 @@
+"""Templates: complete, escaped, and no carrier for a stranger's words."""
+
+import pytest
+
+from services.mail.templates import FOLDER, TemplateError, TemplateSet, salutation
+
+VARIABLES = {
+    "name": "Ada",
+    "url": "https://freehold.example/verify#token=abc",
+    "site": "freehold.example",
+    "expires_at": "24 November 2026, 12:00 UTC",
+}
+NAMES = sorted(path.name.removesuffix(".subject.txt") for path in FOLDER.glob("*.subject.txt"))
+
+
+def test_the_templates_there_are() -> None:
+    assert NAMES == ["account_exists", "verify_email"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_shows_its_link_on_a_line_of_its_own_and_as_an_anchor(name: str) -> None:
+    rendered = TemplateSet().render(name, VARIABLES)
+    assert VARIABLES["url"] in rendered.text.splitlines()
+    assert f'href="{VARIABLES["url"]}"' in rendered.html
+    assert "freehold.example" in rendered.subject
+    assert "\n" not in rendered.subject
+    assert all(len(line) <= 78 for line in rendered.text.splitlines())
+
+
+def test_values_are_escaped_in_html() -> None:
+    rendered = TemplateSet().render("verify_email", {**VARIABLES, "site": "<b>&", "url": '"><i>'})
+    assert "<b>" not in rendered.html
+    assert "<i>" not in rendered.html
+
+
+@pytest.mark.parametrize(
+    ("name", "variables"),
+    [("no_such", VARIABLES), ("../app", VARIABLES), ("verify_email", {"name": "Ada"})],
+)
+def test_what_cannot_be_rendered(name: str, variables: dict[str, str]) -> None:
+    with pytest.raises(TemplateError):
+        TemplateSet().render(name, variables)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Ada", "Hello Ada,"),
+        ("  Ada   Lovelace ", "Hello Ada Lovelace,"),
+        ("Dr. Ada K. Lovelace", "Hello Dr. Ada K. Lovelace,"),
+        ("Zoë O'Brien-Łukasz", "Hello Zoë O'Brien-Łukasz,"),
+        (None, "Hello,"),
+        ("", "Hello,"),
+        ("   ", "Hello,"),
+        ("win at casino.example", "Hello,"),
+        ("https://casino.example", "Hello,"),
+        ("casino.example/now", "Hello,"),
+        ("mail me@casino.example", "Hello,"),
+        ("<b>Ada</b>", "Hello,"),
+        ("Ada\x00", "Hello,"),
+        ("x" * 61, "Hello,"),
+    ],
+)
+def test_a_name_is_shown_only_if_it_is_nothing_else(name: str | None, expected: str) -> None:
+    assert salutation(name) == expected
