@@ -1,0 +1,2 @@
+class BootstrapError(Exception):
+    """The launcher cannot go on; the message says what happened and what to do next."""

@@ -1,0 +1,111 @@
+"""`status`, `logs`, `inbox`: what shows a stack without changing it."""
+
+import json
+import sys
+from typing import Any
+
+from deploy.local import log_files
+from deploy.local.errors import LauncherError
+from deploy.local.plan import part_kinds
+from deploy.local.session import Session
+from deploy.local.settings import Configuration
+from deploy.mail.reading import ReceivedMail, read_mails
+
+MEBIBYTE = 1024 * 1024
+SIGNS = {"running": "✓", "starting": "…", "failed": "✗", "stopped": "-"}
+
+
+def status(session: Session, *, as_json: bool) -> int:
+    """Show every part, what is wrong and what to do; return 0 only if all is well."""
+    client = session.client()
+    configuration = session.configuration()
+    report = client.status() if client is not None else _stopped(configuration)
+    warnings = _warnings(configuration)
+    if warnings:
+        report["warnings"] = warnings
+    if as_json:
+        print(json.dumps(report, indent=2))
+    else:
+        _print_report(report)
+    return 0 if report["healthy"] else 1
+
+
+def _stopped(configuration: Configuration) -> dict[str, Any]:
+    parts = [
+        {
+            "name": name,
+            "kind": kind,
+            "state": "stopped",
+            "instances": [],
+            "problem": "nothing was started",
+            "next_step": "run `./freehold up`",
+        }
+        for name, kind in part_kinds(configuration).items()
+    ]
+    return {"healthy": False, "parts": parts}
+
+
+def _warnings(configuration: Configuration) -> list[str]:
+    if configuration.operator.limits == "off":
+        return ["FREEHOLD_LIMITS=off: request limits are lifted; unset it outside of load tests"]
+    return []
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    total = 0
+    for part in report["parts"]:
+        instances = part["instances"]
+        memory = sum(instance["rss_bytes"] for instance in instances)
+        total += memory
+        pids = ",".join(str(instance["pid"]) for instance in instances)
+        print(
+            f"{SIGNS[part['state']]} {part['name']:<16} {part['state']:<8} "
+            f"{len(instances):>2} {memory // MEBIBYTE:>5} MB  pid {pids or '-':<20} "
+            f"{part.get('address', '')}".rstrip()
+        )
+        if part.get("problem"):
+            print(f"    {part['problem']}")
+        if part.get("next_step"):
+            print(f"    next: {part['next_step']}")
+    print(f"{'healthy' if report['healthy'] else 'NOT healthy'}, {total // MEBIBYTE} MB in all")
+    for warning in report.get("warnings", []):
+        print(f"warning: {warning}")
+
+
+def logs(session: Session, service: str | None, *, follow: bool) -> int:
+    """Print the logs as JSON lines, in the order of time; with `follow` until Ctrl-C."""
+    folder = session.home.logs
+    names = log_files.log_names(folder, service)
+    if not names:
+        there = ", ".join(log_files.log_names(folder, None)) or "none yet"
+        raise LauncherError(f"There is no log of {service or 'anything'}.\nNext: {there}.")
+    read = log_files.follow if follow else log_files.read
+    for line in read(folder, names):
+        sys.stdout.write(line.text + "\n")
+        if follow:
+            sys.stdout.flush()
+    return 0
+
+
+def inbox(session: Session, to: str | None, *, as_json: bool) -> int:
+    """Show the mails that the embedded inbox holds, newest last."""
+    if "inbox" not in session.configuration().embedded:
+        raise LauncherError(
+            "FREEHOLD_SMTP_URL is set, so mails go to that server and none is kept here.\n"
+            "Next: look there, or unset it and start again."
+        )
+    mails = read_mails(session.home.inbox, to)
+    if as_json:
+        print(json.dumps([mail.document() for mail in mails], indent=2, ensure_ascii=False))
+    else:
+        for mail in mails:
+            _print_mail(mail)
+        if not mails:
+            print("The inbox holds no mail" + (f" to {to}." if to else "."))
+    return 0
+
+
+def _print_mail(mail: ReceivedMail) -> None:
+    print(f"── {mail.received_at:%Y-%m-%d %H:%M:%S} UTC")
+    print(f"From: {mail.sender}\nTo: {mail.to}\nSubject: {mail.subject}\n")
+    print((mail.text or mail.html or "").rstrip() + "\n")

@@ -1,0 +1,173 @@
+"""`up`: from checked settings to a stack that answers."""
+
+import contextlib
+import fcntl
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from deploy.bootstrap.progress import step
+from deploy.local.administrator import generate_password, make_administrator
+from deploy.local.home import Home, read_json, write_json
+from deploy.local.plan import make_plan
+from deploy.local.ports import require_free
+from deploy.local.session import Session
+from deploy.local.stack import Stack
+from deploy.local.start import start_supervisor, wait_for_answer, wait_until_ready
+from deploy.local.supervisor.control import Client, NotRunning
+
+RECONNECT_SECONDS = 5.0
+POLL_SECONDS = 0.5
+
+
+def up(*, detach: bool) -> int:
+    """Start what is not running, wait until it answers, print where everything is.
+
+    Without `detach` it stays, shows changes of state, and stops the stack on Ctrl-C or SIGTERM.
+    """
+    session, run_dir = Session.prepare()
+    with _one_at_a_time(session.home):
+        client = session.client()
+        is_new = client is None
+        if client is None:
+            stack = _configure(session, run_dir)
+            client = start_supervisor(stack)
+        else:
+            _report_differences(session)
+            stack = session.recorded_stack()
+    if detach or not is_new:
+        _become_ready(client, stack)
+        _print_addresses(stack, is_new=is_new)
+        return 0
+    with _stop_signals():
+        try:
+            _become_ready(client, stack)
+            _print_addresses(stack, is_new=True)
+            print("  Ctrl-C stops it.\n", flush=True)
+            _stay(client)
+        except KeyboardInterrupt:
+            print("\nStopping …", flush=True)
+            client.stop()
+            print("Stopped.", flush=True)
+    return 0
+
+
+def _configure(session: Session, run_dir: Path) -> Stack:
+    home = session.home
+    _report_differences(session)
+    home.make_folders()
+    session.given.record(home)
+    stack = Stack.of(home, session.given, run_dir, Path.cwd())
+    require_free(
+        stack.ports.by_owner(embedded=set(session.given.embedded)),
+        session.given.operator.port,
+        run_dir,
+    )
+    with step(f"configuration written to {home.path}"):
+        make_plan(stack).save(home.plan)
+        write_json(
+            home.running,
+            {"run_dir": str(run_dir), "control_socket": str(stack.control_socket)},
+        )
+    return stack
+
+
+def _become_ready(client: Client, stack: Stack) -> None:
+    started = time.monotonic()
+    wait_until_ready(client, stack.home)
+    wait_for_answer(stack.configuration.operator.port)
+    print(f"  ✓ answers requests ({time.monotonic() - started:.1f} s in all)", file=sys.stderr)
+
+
+def _report_differences(session: Session) -> None:
+    changed = session.differences()
+    if not changed:
+        return
+    if session.client() is None:
+        print(f"  Changed since the last start: {', '.join(changed)}", file=sys.stderr)
+    else:
+        print(
+            f"  The stack runs already, with other settings: {', '.join(changed)} differ.\n"
+            "  Next: `./freehold down` and `up` again to apply them.",
+            file=sys.stderr,
+        )
+
+
+def _print_addresses(stack: Stack, *, is_new: bool) -> None:
+    operator = stack.configuration.operator
+    lines = [
+        "",
+        "Freehold is ready." if is_new else "Freehold was running already; nothing was changed.",
+        f"  public address   {operator.public_address}",
+        f"  Prometheus       http://127.0.0.1:{stack.ports.prometheus}",
+        f"  state            {stack.home.path}",
+    ]
+    if "inbox" in stack.configuration.embedded:
+        lines.append("  mails            ./freehold inbox (kept here, delivered to nobody)")
+    lines += _first_administrator(stack)
+    if operator.limits == "off":
+        lines.append("  warning          FREEHOLD_LIMITS=off: request limits are lifted")
+    lines.append("  more             ./freehold status, logs, scale, down")
+    print("\n".join(lines), flush=True)
+
+
+def _first_administrator(stack: Stack) -> list[str]:
+    if read_json(stack.home.administrator) is not None:
+        return []
+    email, password = stack.configuration.operator.admin_email, generate_password()
+    is_new = make_administrator(stack, email, password)
+    write_json(stack.home.administrator, {"email": email})
+    shown = f"password {password} (shown this once)" if is_new else "with the password it had"
+    return [f"  administrator    {email}, {shown}"]
+
+
+def _stay(client: Client) -> None:
+    """Print changes of state until the stack is stopped, by whomever."""
+    known: dict[str, str] = {}
+    given_up_at: float | None = None
+    while given_up_at is None or time.monotonic() < given_up_at:
+        with contextlib.suppress(NotRunning):
+            for event in client.events():
+                given_up_at = None
+                if "name" in event:
+                    _print_change(event, known)
+        # A supervisor that was killed is replaced within a second or two.
+        given_up_at = given_up_at or time.monotonic() + RECONNECT_SECONDS
+        time.sleep(POLL_SECONDS)
+    print("The stack was stopped.", flush=True)
+
+
+def _print_change(event: dict[str, str], known: dict[str, str]) -> None:
+    name, state = event["name"], event["state"]
+    before = known.get(name)
+    known[name] = state
+    if before is None or before == state:
+        return
+    problem = f": {event['problem']}" if event.get("problem") else ""
+    now = time.strftime("%H:%M:%S")
+    print(f"  {now} {name} {before} → {state}{problem}", flush=True)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(home: Home) -> Iterator[None]:
+    """Let a second `up` wait until the first has started the supervisor."""
+    with (home.path / "up.lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[None]:
+    """Turn SIGTERM into what Ctrl-C is."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
