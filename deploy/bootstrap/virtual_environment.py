@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -32,7 +33,7 @@ def ensure_virtual_environment(code_root: Path, lock: str, account: Account) -> 
     wanted = lock_hash(code_root, lock)
     if _content(marker) == wanted and account.can_execute(interpreter, "-c", ""):
         return interpreter
-    with _exclusive(folder):
+    with _exclusive(code_root):
         if _content(marker) == wanted and account.can_execute(interpreter, "-c", ""):
             return interpreter
         marker.unlink(missing_ok=True)
@@ -106,18 +107,19 @@ def _install(interpreter: Path, arguments: Sequence[str]) -> None:
 
 
 @contextmanager
-def _exclusive(folder: Path) -> Iterator[None]:
-    """Let one installation run at a time. The lock lies beside the folder, which may be cleared."""
-    try:
-        stream = folder.with_name(".venv.lock").open("w")
-    except PermissionError as error:
+def _exclusive(code_root: Path) -> Iterator[None]:
+    """Let one installation run at a time; the lock is on the folder and leaves no file."""
+    if not os.access(code_root, os.W_OK):
         raise BootstrapError(
-            f"Packages have to be installed, and {folder.parent} is not yours to write.\n"
+            f"Packages have to be installed, and {code_root} is not yours to write.\n"
             "Next: run this as its owner, or from a checkout of your own."
-        ) from error
-    with stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+        )
+    descriptor = os.open(code_root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(descriptor)
 
 
 def _content(path: Path) -> str | None:

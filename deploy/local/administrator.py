@@ -8,21 +8,27 @@ from deploy.local.service_environment import service_environment
 from deploy.local.stack import Stack
 
 GENERATED_BYTES = 12
-NEW_ACCOUNT = "administrator created"
 
 
-def generate_password() -> str:
-    """Return a password that nobody guesses and that can be typed."""
-    return secrets.token_urlsafe(GENERATED_BYTES)
+def make_administrator(stack: Stack, email: str, password: str | None = None) -> str | None:
+    """Make or promote an administrator; a given password becomes theirs.
 
-
-def make_administrator(stack: Stack, email: str, password: str) -> bool:
-    """Make or promote an administrator.
-
-    Returns True if the account is new, so that the password is its password; an existing account
-    keeps its own. Raises LauncherError with the service's own words.
+    Without one an existing account keeps its own, and a new one gets a generated password, which
+    is returned. Raises LauncherError with the service's own words.
     """
-    run = subprocess.run(
+    if password is not None:
+        _require_success(_run(stack, email, password), email)
+        return None
+    # Without a password the service promotes, but makes no account.
+    if _run(stack, email, "").returncode == 0:
+        return None
+    generated = secrets.token_urlsafe(GENERATED_BYTES)
+    _require_success(_run(stack, email, generated), email)
+    return generated
+
+
+def _run(stack: Stack, email: str, password: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
         [stack.interpreter, "-m", "services.auth", "admin", email],
         env=service_environment(stack, "auth"),
         cwd=stack.code_root,
@@ -31,10 +37,12 @@ def make_administrator(stack: Stack, email: str, password: str) -> bool:
         text=True,
         check=False,
     )
+
+
+def _require_success(run: "subprocess.CompletedProcess[str]", email: str) -> None:
     if run.returncode != 0:
         said = run.stderr.strip() or run.stdout.strip()
         raise LauncherError(
             f"The administrator could not be made: {said}\n"
             f"Next: correct that and run `./freehold admin {email}`."
         )
-    return run.stdout.startswith(NEW_ACCOUNT)

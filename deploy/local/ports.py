@@ -144,13 +144,13 @@ def describe_holder(port: int) -> str:
         return f"{process.name()} (pid {process.pid})"
 
 
-def require_free(ports: dict[int, str], public_port: int, run_dir: Path) -> None:
+def require_free(ports: dict[int, str], public_port: int, home: Path, run_dir: Path) -> None:
     """Raise LauncherError, naming the holder, if somebody else has one of the ports.
 
     Processes of this very stack that outlived its supervisor are no obstacle: it ends them.
     """
     for port, part in {**ports, public_port: "the public address"}.items():
-        if is_free(port) or _is_of_this_stack(holder(port), run_dir):
+        if is_free(port) or _is_of_this_stack(holder(port), home, run_dir):
             continue
         remedy = (
             "set FREEHOLD_PORT to a free port"
@@ -162,8 +162,12 @@ def require_free(ports: dict[int, str], public_port: int, run_dir: Path) -> None
         )
 
 
-def _is_of_this_stack(process: psutil.Process | None, run_dir: Path) -> bool:
+def _is_of_this_stack(process: psutil.Process | None, home: Path, run_dir: Path) -> bool:
+    """Tell by the environment, or by the folder for programs that write over their environment."""
     try:
-        return process is not None and process.environ().get("FREEHOLD_RUN_DIR") == str(run_dir)
+        return process is not None and (
+            process.environ().get("FREEHOLD_RUN_DIR") == str(run_dir)
+            or Path(process.cwd()).is_relative_to(home)
+        )
     except psutil.Error:
         return False

@@ -9,8 +9,8 @@ from deploy.local.home import PRIVATE_FOLDER
 
 
 def require_reach(path: Path, account: Account) -> None:
-    """Raise LauncherError if the service user cannot get to the folder, which may not exist yet."""
-    barrier = _nearest_existing(path)
+    """Raise LauncherError if the service user cannot get to where the folder is or will be."""
+    barrier = _nearest_existing(path.parent)
     if not account.can_enter(barrier):
         raise LauncherError(out_of_reach(path, barrier, account))
 
@@ -20,11 +20,10 @@ def prepare_home(path: Path, account: Account) -> None:
 
     Raises LauncherError if that user could not reach it, or if it holds another user's files.
     """
+    require_reach(path, account)
     if not path.exists():
-        require_reach(path, account)
         _create(path, _nearest_existing(path), account)
         return
-    require_reach(path.parent, account)
     owner = path.stat().st_uid
     if owner != account.uid:
         if any(path.iterdir()):
@@ -72,5 +71,5 @@ def _create(path: Path, existing: Path, account: Account) -> None:
 
 
 def _nearest_existing(path: Path) -> Path:
-    """Return the path itself if it may be looked into already, else its nearest existing parent."""
+    """Return the folder itself, or the nearest parent that exists."""
     return next(folder for folder in (path, *path.parents) if folder.is_dir())

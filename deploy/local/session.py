@@ -31,7 +31,7 @@ class Session:
         """Check the settings and become the service user; the state folder may be missing."""
         given, account = Configuration.from_environment(), service_account()
         if os.geteuid() == 0:
-            require_reach(given.operator.home.parent, account)
+            require_reach(given.operator.home, account)
             give_up_root(account)
         return cls(given, Home(given.operator.home))
 

@@ -64,6 +64,8 @@ def wait_until_ready(client: Client, home: Home) -> None:
     Raises StartFailedError, with the last lines of the log, if one fails again and again or if
     it takes too long.
     """
+    if client.status()["healthy"]:
+        return
     progress = _Progress()
     deadline = time.monotonic() + READY_TIMEOUT_SECONDS
     while time.monotonic() < deadline and not progress.is_hopeless():

@@ -30,6 +30,7 @@ def command(
     """
     return [
         str(program),
+        "-logtostderr=true",  # else its logs pile up in /tmp, where nobody rotates them
         "server",
         f"-dir={data}",
         f"-ip={LOOPBACK}",

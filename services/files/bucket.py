@@ -25,7 +25,9 @@ from shared.chassis.errors import Unavailable
 
 POOL_SIZE: Final = 64
 CONNECT_TIMEOUT_SECONDS: Final = 3
-READ_TIMEOUT_SECONDS: Final = 30
+READ_TIMEOUT_SECONDS: Final = 10
+REQUEST_TIMEOUT_SECONDS: Final = 15.0
+"""For one request as a whole: a server that stops reading would block the sending for ever."""
 CHUNK_BYTES: Final = 256 * 1024
 FIRST_SERVER_ERROR: Final = 500
 
@@ -34,8 +36,9 @@ class Bucket:
     """One bucket through one client and its pool of connections.
 
     Every method raises Unavailable("s3") when the server cannot be reached or fails on its side;
-    ObjectStoreUnreached, which is one, if the request certainly had no effect. Cancelling closes
-    the connection in use; whether the request had its effect is then unknown.
+    ObjectStoreUnreached, which is one, if the request certainly had no effect; ObjectMissing when
+    the object or the multipart upload it needs is not there. Cancelling closes the connection in
+    use; whether the request had its effect is then unknown.
     """
 
     def __init__(self, settings: FilesSettings) -> None:
@@ -136,16 +139,11 @@ class Bucket:
         await self._call(lambda: self._client.delete_object(Bucket=self._name, Key=key))
 
     async def read(self, key: str) -> AsyncGenerator[bytes, None]:
-        """Yield an object's bytes. Raises ObjectMissing if there is no such object.
+        """Yield an object's bytes.
 
         Close the iterator (`contextlib.aclosing`) to give its connection back early.
         """
-        try:
-            answer = await self._call(lambda: self._client.get_object(Bucket=self._name, Key=key))
-        except ClientError as error:
-            if _code(error) in {"NoSuchKey", "404"}:
-                raise ObjectMissing(key) from error
-            raise
+        answer = await self._call(lambda: self._client.get_object(Bucket=self._name, Key=key))
         try:
             async with answer["Body"] as body:
                 async for chunk in body.iter_chunks(CHUNK_BYTES):
@@ -154,19 +152,17 @@ class Bucket:
             raise Unavailable("s3") from error
 
     async def _abort(self, key: str, upload_id: str) -> None:
-        try:
+        with contextlib.suppress(ObjectMissing):
             await self._call(
                 lambda: self._client.abort_multipart_upload(
                     Bucket=self._name, Key=key, UploadId=upload_id
                 )
             )
-        except ClientError as error:
-            if _code(error) not in {"NoSuchUpload", "404"}:
-                raise
 
     async def _call(self, request: Callable[[], Awaitable[Any]]) -> Any:
         try:
-            return await request()
+            async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
+                return await request()
         except ConnectionClosedError:
             # Most likely a pooled connection that the server had closed meanwhile. All requests
             # but `finish` can be repeated, and a second `finish` is refused without harm.
@@ -174,18 +170,16 @@ class Bucket:
         except (EndpointConnectionError, ConnectTimeoutError) as error:
             raise ObjectStoreUnreached from error
         except ClientError as error:
-            _raise_if_unavailable(error)
-            raise
+            raise _translated(error) from error
         except (HTTPClientError, aiohttp.ClientError, OSError) as error:
             raise Unavailable("s3") from error
 
     async def _call_again(self, request: Callable[[], Awaitable[Any]]) -> Any:
-        await asyncio.sleep(0)
         try:
-            return await request()
+            async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
+                return await request()
         except ClientError as error:
-            _raise_if_unavailable(error)
-            raise
+            raise _translated(error) from error
         except (HTTPClientError, BotoCoreError, aiohttp.ClientError, OSError) as error:
             raise Unavailable("s3") from error
 
@@ -200,11 +194,12 @@ def _encode(digest: bytes) -> str:
     return base64.b64encode(digest).decode()
 
 
-def _code(error: ClientError) -> str:
-    return str(error.response["Error"].get("Code", ""))
-
-
-def _raise_if_unavailable(error: ClientError) -> None:
+def _translated(error: ClientError) -> Exception:
+    code = error.response["Error"].get("Code", "")
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-    if status >= FIRST_SERVER_ERROR or _code(error) in {"SlowDown", "RequestTimeout"}:
-        raise Unavailable("s3") from error
+    if code in {"NoSuchKey", "NoSuchUpload"}:
+        return ObjectMissing(code)
+    if status >= FIRST_SERVER_ERROR or code in {"SlowDown", "RequestTimeout"}:
+        return Unavailable("s3")
+    refused: Exception = error
+    return refused

@@ -51,7 +51,13 @@ def make_variant(data: bytes, *, edge: int) -> tuple[bytes, int, int]:
                 f"{MAXIMUM_PIXELS // 1_000_000} megapixels are the most."
             )
         image = pyvips.Image.thumbnail_buffer(
-            data, edge, height=edge, size="down", export_profile="srgb", fail_on="error"
+            data,
+            edge,
+            height=edge,
+            size="down",
+            export_profile="srgb",
+            # As an argument of its own libvips 8.18 does not pass it on to the loader.
+            option_string="[fail_on=error]",
         )
         return image.webpsave_buffer(Q=80, keep="none"), image.width, image.height
     except pyvips.Error as error:

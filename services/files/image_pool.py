@@ -8,7 +8,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 SCRIPT: Final = Path(__file__).with_name("image_child.py")
 IDLE_SECONDS: Final = 30.0
@@ -74,19 +74,18 @@ class ImagePool:
         async with self._slots:
             child = await self._take()
             try:
-                made = await self._converse(child.process, source, size=size, edge=edge)
-            except UnusableImage:
-                await self._give_back(child)
-                raise
+                answer, body = await self._converse(child.process, source, size=size, edge=edge)
             except BaseException:
                 await _end(child)
                 raise
             await self._give_back(child)
-            return made
+        if "unusable" in answer:
+            raise UnusableImage(answer["unusable"])
+        return MadeVariant(body, answer["width"], answer["height"])
 
     async def _converse(
         self, process: Process, source: AsyncIterator[bytes], *, size: int, edge: int
-    ) -> MadeVariant:
+    ) -> tuple[dict[str, Any], bytes]:
         assert process.stdin is not None  # noqa: S101 - both are pipes
         assert process.stdout is not None  # noqa: S101 - the same
         try:
@@ -101,9 +100,7 @@ class ImagePool:
             raise UnusableImage("The image takes too long to decode.") from error
         except (ConnectionError, asyncio.IncompleteReadError, ValueError) as error:
             raise ImageProcessDied from error
-        if "unusable" in answer:
-            raise UnusableImage(answer["unusable"])
-        return MadeVariant(body, answer["width"], answer["height"])
+        return answer, body
 
     async def _take(self) -> _Child:
         while self._idle:

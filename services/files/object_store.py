@@ -19,7 +19,7 @@ PROBE_TIMEOUT_SECONDS: Final = 5.0
 
 
 class ObjectMissing(Exception):  # noqa: N818 - says what was found, or rather was not
-    """There is no object under this key."""
+    """The object, or the multipart upload it was to be made of, is not there."""
 
 
 class ObjectStoreUnreached(Unavailable):

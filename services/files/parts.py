@@ -31,6 +31,7 @@ class PartReader:
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
         self._rest = memoryview(b"")
+        self._ahead: Part | None = None
         self._digest = hashlib.sha256()
         self.size = 0
         """Bytes of the parts read so far."""
@@ -40,8 +41,18 @@ class PartReader:
         """Digest of everything read so far."""
         return self._digest.digest()
 
+    async def head(self, size: int) -> bytes:
+        """Return the file's first bytes; none if it is empty. To be asked before the first part."""
+        if self._ahead is None:
+            self._ahead = await self._cut()
+        return self._ahead.head(size)
+
     async def read(self) -> Part:
         """Return the next part; an empty last one if the file is empty."""
+        ahead, self._ahead = self._ahead, None
+        return ahead if ahead is not None else await self._cut()
+
+    async def _cut(self) -> Part:
         body = io.BytesIO()
         size = 0
         digest = hashlib.sha256()

@@ -14,7 +14,7 @@ from services.files import store
 from services.files.content_types import HEAD_BYTES, PROCESSED_TYPES, content_type
 from services.files.incoming import IncomingFile
 from services.files.jobs import MakeVariants, SweepUpload
-from services.files.object_store import ObjectStore, ObjectStoreUnreached
+from services.files.object_store import ObjectMissing, ObjectStore, ObjectStoreUnreached
 from services.files.parts import Part, PartReader
 from services.files.store import StoredFile
 from services.files.unfinished import UnfinishedUploads
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 LEASE: Final = timedelta(hours=1)
 """How long an upload may take for one part of 8 MiB before it is taken for dead."""
-UNDO_TIMEOUT_SECONDS: Final = 10.0
+UNDO_TIMEOUT_SECONDS: Final = 5.0
 
 
 class Uploads:
@@ -75,14 +75,10 @@ class Uploads:
 
     async def _receive(self, owner_id: UUID, incoming: IncomingFile) -> File:
         reader = PartReader(incoming.chunks)
-        first = await reader.read()
-        if not first.size:
+        head = await reader.head(HEAD_BYTES)
+        if not head:
             raise Problem(ProblemCode.EMPTY_FILE)
-        media_type = content_type(
-            declared=incoming.content_type,
-            name=incoming.name,
-            head=first.head(HEAD_BYTES),
-        )
+        media_type = content_type(declared=incoming.content_type, name=incoming.name, head=head)
         file_id, key = uuid7(), f"t/{owner_id}/{uuid7()}"
         async with self._database.transaction() as transaction:
             await store.insert_upload(
@@ -97,19 +93,19 @@ class Uploads:
             await self._jobs.enqueue(transaction, SweepUpload(file_id=file_id), delay=LEASE)
         transfer = _Transfer(self._objects, key, media_type)
         try:
-            await self._transfer(transfer, file_id, reader, first)
+            await self._transfer(transfer, file_id, reader)
             return await self._publish(file_id, media_type, reader)
-        except BaseException:
+        except BaseException as error:
             await self._undo(file_id, touched=transfer.touched)
+            if isinstance(error, ObjectMissing):  # a sweep took the upload for dead
+                raise Problem(ProblemCode.REQUEST_TIMEOUT) from error
             raise
 
-    async def _transfer(
-        self, transfer: "_Transfer", file_id: UUID, reader: PartReader, first: Part
-    ) -> None:
-        if first.last:
-            await transfer.put(first)
+    async def _transfer(self, transfer: "_Transfer", file_id: UUID, reader: PartReader) -> None:
+        part = await reader.read()
+        if part.last:
+            await transfer.put(part)
             return
-        part = first
         await transfer.begin()
         while True:
             await transfer.add(part)

@@ -138,7 +138,11 @@ class ServerFrame:
 
 def _encode(value: dict[str, Any]) -> ServerFrame:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return ServerFrame(text, len(text.encode()))
+    try:
+        return ServerFrame(text, len(text.encode()))
+    except UnicodeEncodeError:  # half a surrogate pair, given back to the client that sent it
+        text = json.dumps(value, separators=(",", ":"))
+        return ServerFrame(text, len(text))
 
 
 def ready_frame(

@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from pydantic import BaseModel
 from uuid_utils.compat import uuid7
 
 from services.realtime import metrics, store
@@ -17,7 +18,7 @@ from services.realtime.frames import event_frame
 from services.realtime.history import History, Position
 from services.realtime.hub import Hub
 from services.realtime.topology import host_boot_id, replace_epoch, stream_name
-from shared.chassis.bus import BUS_ERRORS, Bus, Unroutable, close_quietly, encode
+from shared.chassis.bus import BUS_ERRORS, Bus, Unroutable, close_quietly
 from shared.chassis.database import Database
 from shared.chassis.errors import Unavailable
 from shared.chassis.lifecycle import BackgroundTask, Lifecycle
@@ -36,6 +37,24 @@ REMEMBERED_IDS: Final = 50_000
 
 class EpochLost(Exception):  # noqa: N818 - what happened to the stream
     """The stream gives offsets again that it had given before: its last messages were lost."""
+
+
+class RoomMessage(BaseModel):
+    """A message for everybody on a channel, as the relay puts it into the stream."""
+
+    id: UUID
+    channel: str
+    event: str
+    data: Any
+    at: str
+
+
+class Heartbeat(BaseModel):
+    """A sign of life of one reader; all others pass over it."""
+
+    heartbeat: UUID
+    sent_at: float
+    """Seconds since the epoch."""
 
 
 class StreamReader(BackgroundTask):
@@ -67,9 +86,9 @@ class StreamReader(BackgroundTask):
         self._history = history
         self._hub = hub
         self._history_seconds = history_seconds
-        self._reader_id = str(uuid7())
+        self._reader_id = uuid7()
         self._next: int | None = None
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen: OrderedDict[UUID, None] = OrderedDict()
         self._caught_up = asyncio.Event()
         self._heard = asyncio.Event()
         self._skip_history = False
@@ -112,11 +131,13 @@ class StreamReader(BackgroundTask):
                 if unacknowledged >= ACKNOWLEDGE_EVERY:
                     await message.ack(multiple=True)
                     unacknowledged = 0
+            raise ConnectionError("the broker ended the reading")
         finally:
-            if heartbeats is not None:
-                heartbeats.cancel()
-                await asyncio.wait({heartbeats})
             await close_quietly(connection)
+            # A publication that fails in the same moment can swallow a cancellation.
+            while heartbeats is not None and not heartbeats.done():
+                heartbeats.cancel()
+                await asyncio.wait({heartbeats}, timeout=0.1)
 
     async def _follow_epoch(self) -> None:
         try:
@@ -155,30 +176,29 @@ class StreamReader(BackgroundTask):
         try:
             body = json.loads(message.body)
             if "heartbeat" in body:
-                self._hear(body)
+                self._hear(Heartbeat.model_validate(body))
             else:
-                self._pass_on(offset, body)
-        except (ValueError, LookupError, TypeError) as error:
+                self._pass_on(offset, RoomMessage.model_validate(body))
+        except (ValueError, TypeError, RecursionError) as error:
             logger.error(  # noqa: TRY400 - the message is at fault, a stack says nothing
                 "a message of the stream could not be read",
                 extra={"action": "stream_unreadable", "offset": offset, "cause": repr(error)},
             )
 
-    def _pass_on(self, offset: int, body: dict[str, Any]) -> None:
-        message_id = str(UUID(body["id"]))
-        if message_id in self._seen:
+    def _pass_on(self, offset: int, message: RoomMessage) -> None:
+        if message.id in self._seen:
             return
-        self._seen[message_id] = None
+        self._seen[message.id] = None
         if len(self._seen) > REMEMBERED_IDS:
             self._seen.popitem(last=False)
         frame = event_frame(
-            channel=body["channel"],
-            event=body["event"],
-            data=body["data"],
+            channel=message.channel,
+            event=message.event,
+            data=message.data,
             position=str(Position(self._history.epoch, offset)),
-            at=body["at"],
+            at=message.at,
         )
-        self._hub.deliver(offset, body["channel"], frame)
+        self._hub.deliver(offset, message.channel, frame)
 
     async def _begin_new_epoch(self, channel: AbstractChannel) -> None:
         logger.error(
@@ -188,10 +208,10 @@ class StreamReader(BackgroundTask):
         await replace_epoch(self._database, channel, self._history.epoch, boot_id=host_boot_id())
         raise EpochLost
 
-    def _hear(self, body: dict[str, Any]) -> None:
-        if body["heartbeat"] != self._reader_id:
+    def _hear(self, heartbeat: Heartbeat) -> None:
+        if heartbeat.heartbeat != self._reader_id:
             return
-        metrics.STREAM_LAG.set(max(0.0, time.time() - body["sent_at"]))
+        metrics.STREAM_LAG.set(max(0.0, time.time() - heartbeat.sent_at))
         self._heard.set()
         self._caught_up.set()
 
@@ -218,7 +238,7 @@ class StreamReader(BackgroundTask):
         await self._bus.publish(
             "",
             stream_name(self._history.epoch),
-            encode({"heartbeat": self._reader_id, "sent_at": time.time()}),
+            Heartbeat(heartbeat=self._reader_id, sent_at=time.time()).model_dump_json().encode(),
             message_id=str(uuid7()),
             mandatory=True,
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from typing import Protocol, TypeVar
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class Lifecycle:
         return self._failure
 
 
-class BackgroundTask:
+class BackgroundTask(ABC):
     """A component that runs a loop. If the loop ends by an error, the process ends.
 
     Subclasses write `run`; it is cancelled at `stop`, after `drain` had its say.
@@ -78,11 +79,11 @@ class BackgroundTask:
         self._lifecycle = lifecycle
         self._task: asyncio.Task[None] | None = None
 
+    @abstractmethod
     async def run(self) -> None:
         """Do the work until cancelled."""
-        raise NotImplementedError
 
-    async def drain(self) -> None:
+    async def drain(self) -> None:  # noqa: B027 - most tasks have nothing in hand
         """Finish what is in hand before the loop is cancelled; by default nothing is."""
 
     async def start(self) -> None:

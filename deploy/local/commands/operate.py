@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from deploy.local.administrator import generate_password, make_administrator
+from deploy.local.administrator import make_administrator
 from deploy.local.errors import LauncherError
 from deploy.local.session import Session
 
@@ -36,14 +36,14 @@ def restart(session: Session, service: str | None) -> int:
 def admin(session: Session, email: str, *, password_from_stdin: bool) -> int:
     """Make or promote an administrator."""
     session.require_client()
-    password = _password_from_stdin() if password_from_stdin else generate_password()
-    is_new = make_administrator(session.recorded_stack(), email, password)
-    if not is_new:
-        print(f"{email} is an administrator now, with the password it had.")
-    elif password_from_stdin:
-        print(f"{email} is an administrator now.")
+    password = _password_from_stdin() if password_from_stdin else None
+    generated = make_administrator(session.recorded_stack(), email, password)
+    if password is not None:
+        print(f"{email} is an administrator now, with the given password.")
+    elif generated is not None:
+        print(f"{email} is an administrator now. Password (shown this once): {generated}")
     else:
-        print(f"{email} is an administrator now. Password (shown this once): {password}")
+        print(f"{email} is an administrator now, with the password it had.")
     return 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from deploy.bootstrap.progress import step
-from deploy.local.administrator import generate_password, make_administrator
+from deploy.local.administrator import make_administrator
 from deploy.local.home import Home, read_json, write_json
 from deploy.local.plan import make_plan
 from deploy.local.ports import require_free
@@ -64,6 +64,7 @@ def _configure(session: Session, run_dir: Path) -> Stack:
     require_free(
         stack.ports.by_owner(embedded=set(session.given.embedded)),
         session.given.operator.port,
+        home.path,
         run_dir,
     )
     with step(f"configuration written to {home.path}"):
@@ -117,10 +118,10 @@ def _print_addresses(stack: Stack, *, is_new: bool) -> None:
 def _first_administrator(stack: Stack) -> list[str]:
     if read_json(stack.home.administrator) is not None:
         return []
-    email, password = stack.configuration.operator.admin_email, generate_password()
-    is_new = make_administrator(stack, email, password)
+    email = stack.configuration.operator.admin_email
+    generated = make_administrator(stack, email)
     write_json(stack.home.administrator, {"email": email})
-    shown = f"password {password} (shown this once)" if is_new else "with the password it had"
+    shown = f"password {generated} (shown this once)" if generated else "with the password it had"
     return [f"  administrator    {email}, {shown}"]
 
 

@@ -24,8 +24,7 @@ from services.files.variants import Variants
 from shared.chassis.bus import Bus
 from shared.chassis.database import Database
 from shared.chassis.identity.tokens import Authenticator, TokenVerifier
-from shared.chassis.jobs.commands import Job, JobQueue
-from shared.chassis.jobs.running import JobHandler
+from shared.chassis.jobs.commands import JobQueue
 from shared.chassis.jobs.worker import JobWorker
 from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.outbox import Outbox
@@ -197,13 +196,12 @@ class FilesService:
             maximum_bytes=self.settings.image_max_bytes,
         )
         unfinished = UnfinishedUploads(self.database, self.store, JobQueue(None))
-        queues: dict[str, dict[type[Job], JobHandler]] = {
-            IMAGES_QUEUE: {MakeVariants: variants.make},
-            UPLOADS_QUEUE: {SweepUpload: unfinished.sweep},
-        }
-        for queue, handlers in queues.items():
+        for queue, kind, handler in (
+            (IMAGES_QUEUE, MakeVariants, variants.make),
+            (UPLOADS_QUEUE, SweepUpload, unfinished.sweep),
+        ):
             await lifecycle.start(
-                JobWorker(self.database, bus, lifecycle, queue=queue, handlers=handlers)
+                JobWorker(self.database, bus, lifecycle, queue=queue, handlers={kind: handler})
             )
         try:
             yield images

@@ -61,15 +61,13 @@ async def test_an_upload_under_way_is_not_seen(
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize(
-    ("name", "media_type", "content", "disposition"),
+    ("file", "disposition"),
     [
-        ("a.pdf", "application/pdf", b"%PDF-1.7", 'inline; filename="a.pdf"'),
-        ("a.html", "text/html", b"<script>", 'attachment; filename="a.html"'),
-        ("a.svg", "image/svg+xml", b"<svg/>", 'attachment; filename="a.svg"'),
+        (("a.pdf", b"%PDF-1.7", "application/pdf"), 'inline; filename="a.pdf"'),
+        (("a.html", b"<script>", "text/html"), 'attachment; filename="a.html"'),
+        (("a.svg", b"<svg/>", "image/svg+xml"), 'attachment; filename="a.svg"'),
         (
-            "ü.txt",
-            "text/plain",
-            b"x",
+            ("ü.txt", b"x", "text/plain"),
             "attachment; filename=\"_.txt\"; filename*=UTF-8''%C3%BC.txt",
         ),
     ],
@@ -78,12 +76,10 @@ async def test_nginx_is_told_what_to_send_and_how(
     service: FilesService,
     client: httpx.AsyncClient,
     method: str,
-    name: str,
-    media_type: str,
-    content: bytes,
+    file: tuple[str, bytes, str],
     disposition: str,
 ) -> None:
-    file_id = await stored(client, name, content, media_type)
+    file_id = await stored(client, *file)
     (key,) = service.objects.keys()
 
     answer = await client.request(method, f"/v1/files/{file_id}/content")
@@ -93,7 +89,7 @@ async def test_nginx_is_told_what_to_send_and_how(
     assert dict(answer.headers) == {
         "content-length": "0",
         "content-security-policy": "default-src 'none'; sandbox",
-        "content-type": media_type,
+        "content-type": file[2],
         "x-accel-redirect": "/_object/",
         "x-content-type-options": "nosniff",
         "x-freehold-cache-control": "private, max-age=0, must-revalidate",

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -88,6 +89,27 @@ async def test_any_size_arrives_unchanged(
     (key,) = service.objects.keys()
     assert service.objects.read(key) == content
     assert service.objects.begun() == set()
+
+
+async def test_memory_does_not_grow_with_the_file(
+    service: FilesService, client: httpx.AsyncClient
+) -> None:
+    chunk = bytes(64 * 1024)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(96 * MIB // len(chunk)):
+            yield chunk
+
+    await service.store.bucket()  # what is loaded once is not the upload's
+    tracemalloc.start()
+    try:
+        answer = await client.post("/v1/files", content=chunks(), headers={"X-File-Name": "a"})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert answer.status_code == 201
+    assert peak < 20_000_000
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import asyncio
 import base64
 import hashlib
 import re
+import shutil
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import jwt
@@ -66,7 +66,7 @@ class Stack:
     """A gateway and its auth."""
 
     def __init__(self) -> None:
-        self.run_dir: Path = new_folder("gw")
+        self.run_dir = new_folder("gw")
         self.settings = GatewaySettings(
             run_dir=self.run_dir, public_url=ISSUER, internal_key="k" * 32
         )
@@ -84,6 +84,7 @@ async def stack() -> AsyncIterator[Stack]:
     await stack.serve("auth", stack.auth.routes())
     yield stack
     await stack.lifecycle.stop()
+    shutil.rmtree(stack.run_dir)
 
 
 @pytest.fixture

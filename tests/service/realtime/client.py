@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from websockets.asyncio.client import ClientConnection, unix_connect
 from websockets.exceptions import ConnectionClosed
 
@@ -56,13 +57,12 @@ class SocketClient:
 
     async def closed(self, seconds: float = 10) -> int:
         """Return the code with which the server closes; frames before it are passed over."""
-        async with asyncio.timeout(seconds):
-            while True:
-                try:
+        with pytest.raises(ConnectionClosed) as caught:
+            async with asyncio.timeout(seconds):
+                while True:
                     await self.connection.recv()
-                except ConnectionClosed as error:
-                    assert error.rcvd is not None
-                    return error.rcvd.code
+        assert caught.value.rcvd is not None
+        return caught.value.rcvd.code
 
 
 @contextlib.asynccontextmanager

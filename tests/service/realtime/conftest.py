@@ -69,14 +69,19 @@ class RealtimeHouse:
         self.parts.push_async_callback(process.lifecycle.stop)
         application = await web(RealtimeSettings(**self.settings | settings), process.lifecycle)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.parts.callback(listener.close)
         listener.bind(str(process.path))
         listener.listen(64)
         await process.lifecycle.start(WebServer(application, listener))
         return process
 
     async def publish(
-        self, process: WebProcess, channel: str, event: str, data: Any, *, user_id: UUID | None = None
+        self,
+        process: WebProcess,
+        channel: str,
+        event: str,
+        data: Any,
+        *,
+        user_id: UUID | None = None,
     ) -> None:
         """Publish over HTTP as some user."""
         async with process.http() as client:
@@ -125,7 +130,7 @@ class RealtimeHouse:
 
     async def count(self, table: str) -> int:
         """Return how many rows a table has."""
-        rows: int = await self.database.fetchval(f"SELECT count(*) FROM {table}")  # noqa: S608 - named by the tests
+        rows: int = await self.database.fetchval(f"SELECT count(*) FROM {table}")
         return rows
 
 
@@ -142,7 +147,11 @@ async def house(
         "amqp_url": rabbitmq.url,
     }
     parsed = RealtimeSettings(**settings)
-    database, bus, auth = Database(parsed, "realtime"), Bus(parsed, "realtime"), AuthStandIn(run_dir)
+    database, bus, auth = (
+        Database(parsed, "realtime"),
+        Bus(parsed, "realtime"),
+        AuthStandIn(run_dir),
+    )
     house = RealtimeHouse(database, bus, auth, settings)
     await database.start()
     assert SERVICE.migrations is not None
