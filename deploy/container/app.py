@@ -17,17 +17,16 @@ from deploy.local.stack import SECRET_NAMES
 LAUNCHER = Path(__file__).parents[2] / "freehold"
 
 
-def main() -> int:
-    """Replace this process by the launcher; returns only if the settings are not valid."""
+def main() -> None:
+    """Replace this process by the launcher; exits with a message if the settings are not valid."""
     try:
         home = Home(Configuration.from_environment().operator.home)
     except LauncherError as error:
-        print(error, file=sys.stderr)
-        return 1
+        sys.exit(str(error))
     secrets = SecretStore.of(home, SECRET_NAMES | {RABBITMQ_PASSWORD})
     environment = {**os.environ, **settings_of_the_app(secrets)}
     os.execve(sys.executable, [sys.executable, str(LAUNCHER), "up"], environment)  # noqa: S606 - no shell is wanted
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -41,15 +41,13 @@ prometheus.tcp.ip = 0.0.0.0
 """
 
 
-def main() -> int:
-    """Prepare every volume and return the exit status."""
+def main() -> None:
+    """Prepare every volume; exits with a message if the settings are not valid."""
     try:
         operator = Configuration.from_environment().operator
         prepare(Home(operator.home), operator.s3_bucket)
     except LauncherError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+        sys.exit(str(error))
 
 
 def prepare(home: Home, bucket: str) -> None:
@@ -122,4 +120,4 @@ def _seaweedfs(folder: Path, secrets: SecretStore, bucket: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
