@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from deploy.nginx.cross_origin import cross_origin_maps, preflight_answer
 from deploy.nginx.errors import error_pages, problem_locations, problem_maps
 from deploy.nginx.locations import (
     decision_location,
@@ -52,6 +53,8 @@ class NginxSettings:
     """nginx's own trouble; requests appear here only when a worker is in danger."""
     s3_endpoint: str
     """Scheme, host and port of the object store, as the files service signs for it."""
+    client_origins: tuple[str, ...] = ()
+    """Browser origins, besides the public address, whose pages may call the API."""
     address: str = "127.0.0.1"
     """The public address to bind."""
     workers: int = 2
@@ -118,6 +121,7 @@ def _http(settings: NginxSettings) -> list[str]:
         "proxy_connect_timeout 2s;",
         "proxy_read_timeout 60s;",
         *_maps(),
+        *cross_origin_maps(settings.client_origins),
         *(request_limit_zones() if settings.limits else []),
         *_upstreams(settings),
         *block("server", _public_server(settings)),
@@ -235,6 +239,7 @@ def _public_server(settings: NginxSettings) -> list[str]:
         "server_name _;",
         # Two slashes are not one: the gateway sees the path as it was sent and refuses it.
         "merge_slashes off;",
+        *preflight_answer(),
         f"client_max_body_size {DEFAULT_BODY_LIMIT};",
         f"auth_request {DECISION_PATH};",
         # A file's location says so itself; whoever knocks there from outside finds nothing.

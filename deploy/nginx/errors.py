@@ -40,7 +40,7 @@ _RETRY_AFTER_SECONDS: Final = {
     ProblemCode.DEPENDENCY_UNAVAILABLE: 5,
 }
 
-RANGE_NOT_SATISFIABLE: Final = "/_range_not_satisfiable"
+RANGE_NOT_SATISFIABLE: Final = f"{PREFIX}{ProblemCode.RANGE_NOT_SATISFIABLE.value}"
 
 
 def _error_pages(errors: tuple[tuple[tuple[int, ...], ProblemCode], ...]) -> list[str]:
@@ -101,7 +101,7 @@ def problem_maps() -> list[str]:
         *mapping(
             "$uri",
             "$problem_cache_control",
-            [(f"~^{PREFIX}", "no-store"), (RANGE_NOT_SATISFIABLE, "no-store")],
+            [(f"~^{PREFIX}", "no-store")],
         ),
         # Only an object store's 416 reaches this address; it says how long the object is.
         *mapping(
@@ -112,12 +112,13 @@ def problem_maps() -> list[str]:
     ]
 
 
-def _body(code: ProblemCode, *, status: int, detail: str) -> str:
+def _body(code: ProblemCode) -> str:
+    kind = PROBLEMS[code]
     problem = ProblemDetails(
         type=problem_type(code),
-        title=PROBLEMS[code].title,
-        status=status,
-        detail=detail,
+        title=kind.title,
+        status=kind.status,
+        detail=kind.detail,
         code=code,
         request_id="",
     )
@@ -128,7 +129,7 @@ def _body(code: ProblemCode, *, status: int, detail: str) -> str:
     return text.removesuffix('}"') + ', \\"request_id\\": \\"$request_id\\"}"'
 
 
-def _location(uri: str, code: ProblemCode, *, status: int, detail: str) -> list[str]:
+def _location(uri: str, code: ProblemCode) -> list[str]:
     return block(
         f"location = {uri}",
         [
@@ -137,7 +138,7 @@ def _location(uri: str, code: ProblemCode, *, status: int, detail: str) -> list[
             # A body too long for the client's location must not fail here a second time.
             "client_max_body_size 0;",
             f"default_type {PROBLEM_CONTENT_TYPE};",
-            f"return {status} {_body(code, status=status, detail=detail)};",
+            f"return {PROBLEMS[code].status.value} {_body(code)};",
         ],
     )
 
@@ -145,18 +146,6 @@ def _location(uri: str, code: ProblemCode, *, status: int, detail: str) -> list[
 def problem_locations() -> list[str]:
     """Return one internal location per problem code, and one for a code nobody knows."""
     lines: list[str] = []
-    for code, kind in PROBLEMS.items():
-        lines += _location(
-            f"{PREFIX}{code.value}", code, status=kind.status.value, detail=kind.detail
-        )
-    unknown = PROBLEMS[ProblemCode.INTERNAL_ERROR]
-    lines += _location(
-        PREFIX, ProblemCode.INTERNAL_ERROR, status=unknown.status.value, detail=unknown.detail
-    )
-    lines += _location(
-        RANGE_NOT_SATISFIABLE,
-        ProblemCode.BAD_REQUEST,
-        status=416,
-        detail="The file has no such range of bytes; Content-Range tells its length.",
-    )
-    return lines
+    for code in PROBLEMS:
+        lines += _location(f"{PREFIX}{code.value}", code)
+    return lines + _location(PREFIX, ProblemCode.INTERNAL_ERROR)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
+from deploy.nginx.cross_origin import cross_origin_headers
 from deploy.nginx.syntax import block, quote
 from services.gateway.decision_path import DECISION_PATH
 from services.gateway.route_table import DEFAULT_BODY_LIMIT, Route, segments
@@ -56,6 +57,7 @@ def response_headers() -> list[str]:
         ("Allow", "$problem_allow"),
         ("Cache-Control", "$problem_cache_control"),
         ("Content-Range", "$problem_content_range"),
+        *cross_origin_headers(),
     )
     return [
         *(f"add_header {name} {quote(value)} always;" for name, value in always),

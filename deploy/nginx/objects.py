@@ -3,6 +3,7 @@
 from typing import Final
 from urllib.parse import urlsplit
 
+from deploy.nginx.cross_origin import cross_origin_headers
 from deploy.nginx.errors import object_error_pages
 from deploy.nginx.locations import HIDDEN_FROM_CLIENTS
 from deploy.nginx.syntax import block, literal, quote
@@ -146,6 +147,10 @@ def object_location(endpoint: str) -> list[str]:
             "proxy_max_temp_file_size 0;",
             f"proxy_ignore_headers {' '.join(_IGNORED_FROM_OBJECTS)};",
             *(f"proxy_hide_header {name};" for name in _HIDDEN_FROM_OBJECTS),
+            *(
+                f"add_header {name} {quote(value)} always;"
+                for name, value in cross_origin_headers()
+            ),
             "add_header X-Request-Id $request_id always;",
             "add_header X-Content-Type-Options nosniff always;",
             "add_header Referrer-Policy no-referrer always;",

@@ -107,14 +107,15 @@ class Uploads:
             await transfer.put(part)
             return
         await transfer.begin()
-        while True:
+        finished = False
+        while not finished:
             await transfer.add(part)
-            if part.last:
-                break
-            if not await store.renew_upload_lease(self._database, file_id, LEASE):
-                raise Problem(ProblemCode.REQUEST_TIMEOUT)
-            del part  # two parts in memory would be one too many
-            part = await reader.read()
+            finished = part.last
+            if not finished:
+                if not await store.renew_upload_lease(self._database, file_id, LEASE):
+                    raise Problem(ProblemCode.REQUEST_TIMEOUT)
+                del part  # two parts in memory would be one too many
+                part = await reader.read()
         await transfer.finish()
 
     async def _publish(self, file_id: UUID, media_type: str, reader: PartReader) -> File:

@@ -33,6 +33,8 @@ CATCH_UP_SECONDS: Final = 10.0
 HEARTBEAT_SECONDS: Final = 5.0
 DEAF_SECONDS: Final = 30.0
 REMEMBERED_IDS: Final = 50_000
+SEGMENT_GAP: Final = 1
+"""Offsets without a message where the broker begins a new file of the stream."""
 
 
 class EpochLost(Exception):  # noqa: N818 - what happened to the stream
@@ -50,7 +52,7 @@ class RoomMessage(BaseModel):
 
 
 class Heartbeat(BaseModel):
-    """A sign of life of one reader; all others pass over it."""
+    """A sign of life of one reader's connection; all others pass over it."""
 
     heartbeat: UUID
     sent_at: float
@@ -86,12 +88,13 @@ class StreamReader(BackgroundTask):
         self._history = history
         self._hub = hub
         self._history_seconds = history_seconds
-        self._reader_id = uuid7()
+        self._connection_id = uuid7()
         self._next: int | None = None
         self._seen: OrderedDict[UUID, None] = OrderedDict()
         self._caught_up = asyncio.Event()
         self._heard = asyncio.Event()
         self._skip_history = False
+        self._read_again = False
 
     async def start(self) -> None:
         """Return when the past has been read. Raises Unavailable if that cannot be done."""
@@ -115,6 +118,7 @@ class StreamReader(BackgroundTask):
 
     async def _read_on(self) -> None:
         await self._follow_epoch()
+        self._connection_id = uuid7()
         connection = await self._bus.connect("read stream")
         heartbeats: asyncio.Task[None] | None = None
         try:
@@ -153,7 +157,7 @@ class StreamReader(BackgroundTask):
             self._hub.close_all("the history of messages begins anew; reconnect")
 
     def _first_offset(self) -> int | str | datetime:
-        if self._next is not None:
+        if self._next is not None and not self._read_again:
             return self._next
         if self._skip_history:
             return "next"
@@ -161,9 +165,15 @@ class StreamReader(BackgroundTask):
 
     async def _take(self, message: AbstractIncomingMessage, channel: AbstractChannel) -> None:
         offset = int(str(message.headers["x-stream-offset"]))
-        if self._next is not None and offset < self._next:
-            await self._begin_new_epoch(channel)
-        if self._next is not None and offset > self._next:
+        parsed = _parse(message.body, offset)
+        known = self._next is not None and offset < self._next
+        if isinstance(parsed, Heartbeat) and parsed.heartbeat == self._connection_id:
+            if known:
+                await self._begin_new_epoch(channel)
+            self._hear(parsed)
+        if known:
+            return
+        if self._next is not None and offset > self._next + SEGMENT_GAP:
             logger.error(
                 "messages of the stream were dropped before they were read",
                 extra={"action": "stream_gap", "missing": offset - self._next},
@@ -173,17 +183,8 @@ class StreamReader(BackgroundTask):
         self._next = offset + 1
         self._hub.advance(offset)
         metrics.STREAM_HEARD.set_to_current_time()
-        try:
-            body = json.loads(message.body)
-            if "heartbeat" in body:
-                self._hear(Heartbeat.model_validate(body))
-            else:
-                self._pass_on(offset, RoomMessage.model_validate(body))
-        except (ValueError, TypeError, RecursionError) as error:
-            logger.error(  # noqa: TRY400 - the message is at fault, a stack says nothing
-                "a message of the stream could not be read",
-                extra={"action": "stream_unreadable", "offset": offset, "cause": repr(error)},
-            )
+        if isinstance(parsed, RoomMessage):
+            self._pass_on(offset, parsed)
 
     def _pass_on(self, offset: int, message: RoomMessage) -> None:
         if message.id in self._seen:
@@ -209,22 +210,22 @@ class StreamReader(BackgroundTask):
         raise EpochLost
 
     def _hear(self, heartbeat: Heartbeat) -> None:
-        if heartbeat.heartbeat != self._reader_id:
-            return
         metrics.STREAM_LAG.set(max(0.0, time.time() - heartbeat.sent_at))
+        self._read_again = False
         self._heard.set()
         self._caught_up.set()
 
     async def _beat(self, connection: AbstractConnection) -> None:
         """Send heartbeats; cut the connection, and with it the reading, if they do not return."""
+        patience = CATCH_UP_SECONDS
         while True:
             self._heard.clear()
-            patience = DEAF_SECONDS if self._caught_up.is_set() else CATCH_UP_SECONDS
             try:
                 await self._send_heartbeat()
                 await asyncio.wait_for(self._heard.wait(), patience)
+                patience = DEAF_SECONDS
             except TimeoutError:
-                self._skip_history = True
+                self._give_up_waiting()
                 break
             except Unroutable:
                 break
@@ -234,11 +235,35 @@ class StreamReader(BackgroundTask):
         logger.error("the stream is not heard any more", extra={"action": "stream_deaf"})
         await close_quietly(connection)
 
+    def _give_up_waiting(self) -> None:
+        if self._caught_up.is_set():
+            # A reader that asks for an offset beyond the end hears nothing and gets no error.
+            self._read_again = True
+        else:
+            self._skip_history = True
+            self._next = None
+            self._history.restart(self._history.epoch)
+
     async def _send_heartbeat(self) -> None:
         await self._bus.publish(
             "",
             stream_name(self._history.epoch),
-            Heartbeat(heartbeat=self._reader_id, sent_at=time.time()).model_dump_json().encode(),
+            Heartbeat(heartbeat=self._connection_id, sent_at=time.time())
+            .model_dump_json()
+            .encode(),
             message_id=str(uuid7()),
             mandatory=True,
         )
+
+
+def _parse(body: bytes, offset: int) -> RoomMessage | Heartbeat | None:
+    try:
+        value = json.loads(body)
+        kind = Heartbeat if "heartbeat" in value else RoomMessage
+        return kind.model_validate(value)
+    except (ValueError, TypeError, RecursionError) as error:
+        logger.error(  # noqa: TRY400 - the message is at fault, a stack says nothing
+            "a message of the stream could not be read",
+            extra={"action": "stream_unreadable", "offset": offset, "cause": repr(error)},
+        )
+        return None

@@ -24,6 +24,7 @@ class ProblemCode(StrEnum):
     INVALID_CURSOR = "invalid_cursor"
     VALIDATION_FAILED = "validation_failed"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
     PAYLOAD_TOO_LARGE = "payload_too_large"
     URI_TOO_LONG = "uri_too_long"
     HEADERS_TOO_LARGE = "headers_too_large"
@@ -100,6 +101,9 @@ PROBLEMS: dict[ProblemCode, ProblemKind] = {
     ),
     ProblemCode.UNSUPPORTED_MEDIA_TYPE: _kind(
         415, "Unsupported media type", "Send the Content-Type that this call documents."
+    ),
+    ProblemCode.RANGE_NOT_SATISFIABLE: _kind(
+        416, "Range not satisfiable", "The file has fewer bytes; Content-Range says how many."
     ),
     ProblemCode.PAYLOAD_TOO_LARGE: _kind(
         413, "Payload too large", "The body is larger than this call accepts."

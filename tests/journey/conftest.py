@@ -7,10 +7,12 @@ import pyvips
 
 from tests.journey.stack import RunningStack
 
+CLIENT_ORIGIN = "https://app.example.com"
+
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[RunningStack]:
-    stack = RunningStack({"FREEHOLD_LIMITS": "off"})
+    stack = RunningStack({"FREEHOLD_LIMITS": "off", "FREEHOLD_CLIENT_ORIGINS": CLIENT_ORIGIN})
     try:
         stack.up()
         stack.run("scale", "realtime=2")

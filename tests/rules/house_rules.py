@@ -205,7 +205,9 @@ _REGISTRIES = tuple(
         ("anaconda", "org"),
     )
 )
-_REGISTRY = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, _REGISTRIES))})(?![\w-])", re.I)
+_REGISTRY = re.compile(
+    rf"(?<![\w-])(?:{'|'.join(map(re.escape, _REGISTRIES))})(?![\w-])", re.IGNORECASE
+)
 
 
 def _no_registry(file: SourceFile, _: SourceTree) -> Iterator[Place]:

@@ -228,6 +228,7 @@ def _nginx(stack: Stack) -> PartSpec:
         s3_endpoint=stack.s3_endpoint,
         workers=os.cpu_count() or 1,
         limits=operator.limits == "on",
+        client_origins=operator.browser_origins,
     )
     configuration = folder / "nginx.conf"
     write_file(configuration, nginx.render(settings))

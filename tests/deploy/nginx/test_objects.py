@@ -88,6 +88,7 @@ def assert_service_headers(response: httpx.Response) -> None:
         "content-length",
         "content-range",
         "accept-ranges",
+        "vary",
         "etag",
         "last-modified",
         "x-request-id",
@@ -124,7 +125,7 @@ async def test_range_is_honoured(
 
 async def test_impossible_range_is_a_problem(download: httpx.AsyncClient) -> None:
     response = await download.get(ADDRESS, headers={"Range": "bytes=999999-"})
-    assert_problem(response, 416, "bad_request")
+    assert_problem(response, 416, "range_not_satisfiable")
     assert "content-disposition" not in response.headers
 
 

@@ -5,10 +5,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from aio_pika.abc import AbstractChannel
 
-from services.realtime import store
+from services.realtime import store, stream, topology
 from services.realtime.topology import ensure_stream, host_boot_id, stream_name
 from shared.chassis.bus import close_quietly
+from shared.chassis.outbox import REALTIME_EXCHANGE
 from tests.parts.rabbitmq import RabbitNode
 from tests.service.realtime.client import SocketClient, connect
 from tests.service.realtime.conftest import RealtimeHouse, WebProcess
@@ -194,3 +196,55 @@ async def test_a_stream_that_may_have_lost_something_gets_a_new_epoch(
         await house.publish(process, "room:r", "n", "after")
         assert await numbers(client, 1) == ["after"]
         await client.nothing_more()
+
+
+async def test_a_stream_that_begins_anew_unnoticed_gets_a_new_epoch(
+    house: RealtimeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "CATCH_UP_SECONDS", 1.0)
+    await house.start_worker()
+    process = await house.start_web()
+    old = await store.current_epoch(house.database)
+    async with connect(process.path) as client:
+        await client.log_in(house.auth.token(uuid4()))
+        await client.subscribe("room:r")
+        await publish_numbers(house, process, "room:r", range(5))
+        await numbers(client, 5)
+        connection = await house.bus.connect("tests")
+        channel = await connection.channel()
+        await channel.queue_delete(stream_name(old.name))
+        await ensure_stream_as_it_was(channel, stream_name(old.name))
+        await close_quietly(connection)
+        assert await client.closed(60) == 1012
+    assert (await store.current_epoch(house.database)).previous == old.name
+
+
+async def ensure_stream_as_it_was(channel: AbstractChannel, name: str) -> None:
+    queue = await channel.declare_queue(name, durable=True, arguments=topology._ARGUMENTS)
+    await queue.bind(REALTIME_EXCHANGE, "message")
+
+
+async def test_files_of_the_stream_have_no_gap_between_them(
+    house: RealtimeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = await house.bus.connect("tests")
+    channel = await connection.channel()
+    old = (await store.current_epoch(house.database)).name
+    small = {**topology._ARGUMENTS, "x-stream-max-segment-size-bytes": 200_000}
+    monkeypatch.setattr(topology, "_ARGUMENTS", small)
+    await topology.replace_epoch(house.database, channel, old, boot_id=host_boot_id())
+    await close_quietly(connection)
+    await house.start_worker()
+    process = await house.start_web()
+    async with connect(process.path) as client:
+        position = (await client.log_in(house.auth.token(uuid4())))["position"]
+        await client.subscribe("room:r")
+        for number in range(60):
+            await house.publish(process, "room:r", "n", [number, "x" * 20_000])
+        assert [data[0] for data in await numbers(client, 60)] == list(range(60))
+    async with connect(process.path) as client:
+        await client.log_in(house.auth.token(uuid4()))
+        assert (await client.subscribe("room:r", recover=position))["recovered"] is True
+        assert [data[0] for data in await numbers(client, 60)] == list(range(60))
+        last = (await client.subscribe("room:r"))["position"].rpartition("-")[2]
+    assert int(last) > int(position.rpartition("-")[2]) + 60  # offsets were skipped, no messages
