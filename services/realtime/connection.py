@@ -33,6 +33,8 @@ class Connection:
         self._queued_bytes = 0
         self._queue_bytes = queue_bytes
         self._wake = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._drained.set()
         self._closing: tuple[int, str] | None = None
         self._left = False
         self._deadline: asyncio.Timeout | None = None
@@ -42,12 +44,22 @@ class Connection:
         """Whether the end has begun: nothing more is queued."""
         return self._closing is not None or self._left
 
+    @property
+    def recovery_bytes(self) -> int:
+        """How much may be recovered at once, so that live messages still have room behind it."""
+        return self._queue_bytes // 2
+
+    async def drained(self) -> None:
+        """Wait until the client has taken what was queued; returns at the connection's end too."""
+        await self._drained.wait()
+
     def enqueue(self, frame: ServerFrame) -> None:
         """Send a frame after those that wait already; close a client that has too many."""
         if self.closing:
             return
         self._queue.append(frame)
         self._queued_bytes += frame.size
+        self._drained.clear()
         if self._queued_bytes > self._queue_bytes:
             metrics.SLOW_CLOSES.inc()
             self.close(CloseCode.TOO_SLOW, "too slow; reconnect and recover", at_once=True)
@@ -101,6 +113,7 @@ class Connection:
                 frame = self._queue.popleft()
                 self._queued_bytes -= frame.size
                 await send({"type": "websocket.send", "text": frame.text})
+            self._drained.set()
             if self._closing is not None:
                 code, reason = self._closing
                 await send({"type": "websocket.close", "code": code, "reason": reason})

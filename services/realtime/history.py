@@ -96,10 +96,12 @@ class History:
         while len(self._ring) > self._messages or self._size > self._size_limit:
             self._forget_first()
 
-    def after(self, position: Position, channel: str, *, until: int) -> list[ServerFrame] | None:
-        """Return a channel's messages after a position up to an offset, or None if any is missing.
+    def after(
+        self, position: Position, channel: str, *, until: int, limit_bytes: int
+    ) -> list[ServerFrame] | None:
+        """Return a channel's messages after a position up to an offset.
 
-        An empty list is a complete answer too.
+        None if any is missing or if there is more than fits; an empty list is a complete answer.
         """
         complete = (
             position.epoch == self.epoch
@@ -108,11 +110,12 @@ class History:
         )
         if not complete:
             return None
-        return [
+        missed = [
             entry.frame
             for entry in self._channels.get(channel, ())
             if position.offset < entry.offset <= until
         ]
+        return missed if sum(frame.size for frame in missed) <= limit_bytes else None
 
     def _forget_old(self) -> None:
         oldest = time.monotonic() - self._seconds

@@ -88,7 +88,9 @@ class Hub:
         live_after = connection.subscriptions.get(channel, self._history.tail)
         missed = None
         if recover is not None:
-            missed = self._history.after(recover, channel, until=live_after)
+            missed = self._history.after(
+                recover, channel, until=live_after, limit_bytes=connection.recovery_bytes
+            )
             metrics.RECOVERIES.labels(str(missed is not None).lower()).inc()
             if missed is not None:
                 live_after = min(live_after, recover.offset)

@@ -211,6 +211,8 @@ class Session:
         if position is None:  # of another time or not one of ours: nothing can be recovered
             return Position("", 0)
         await self._parts.hub.catch_up_with(position)
+        # Recoveries of several channels follow each other, so together they cannot be too much.
+        await self._connection.drained()
         return position
 
     def _answer(self, frame_id: str | int | None, **values: object) -> None:

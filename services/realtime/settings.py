@@ -39,8 +39,9 @@ class RealtimeSettings(Settings, DatabaseSettings, BusSettings):
         default=1024 * 1024,
         ge=16 * 1024,
         description="Bytes that may wait for one slow client before it is closed with 4408 and "
-        "has to reconnect and recover. Too high and slow clients eat the memory; too low and "
-        "short stalls of a phone's network end connections.",
+        "has to reconnect and recover; half of it is the most that one channel can recover. Too "
+        "high and slow clients eat the memory; too low and short stalls of a phone's network end "
+        "connections.",
     )
     realtime_history_seconds: int = Field(
         default=300,

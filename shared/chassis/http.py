@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
-from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.chassis.errors import Problem, Unavailable
@@ -46,11 +46,8 @@ def http_application(*, routes: Sequence[BaseRoute]) -> ASGIApp:
     (never by the raw path), and the request and trace ids that nginx hands over are in the
     context of handlers and logs.
     """
-    application = Starlette(
-        routes=list(routes),
-        exception_handlers={Problem: _answer_problem, HTTPException: _answer_http_exception},
-    )
-    return RequestContext(application)
+    handlers = {Problem: _answer_problem, HTTPException: _answer_http_exception}
+    return RequestContext(ExceptionMiddleware(Router(list(routes)), handlers))
 
 
 class RequestContext:
@@ -72,6 +69,8 @@ class RequestContext:
         given = headers.get("traceparent", "")
         request_token = request_id.set(current)
         trace_token = traceparent.set(given if is_traceparent(given) else new_traceparent())
+        # The router raises for unknown paths and methods only inside of an application.
+        scope["app"] = self
         started = time.perf_counter()
         status = 0
 

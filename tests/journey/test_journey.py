@@ -11,7 +11,9 @@ from tests.journey.client import PASSWORD, Client
 from tests.journey.stack import RunningStack
 
 
-async def test_the_main_journey_and_nothing_else(stack: RunningStack, photo: bytes) -> None:
+async def test_the_main_journey_and_nothing_else(  # noqa: PLR0915 - five steps that build on each other
+    stack: RunningStack, photo: bytes
+) -> None:
     before = Counter(await stack.events())
     async with Client(stack) as ada, Client(stack) as bob:
         # 1. Sign-up: the mail with the link lies in the inbox.

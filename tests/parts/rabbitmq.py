@@ -37,7 +37,9 @@ class RabbitNode:
                 "RABBITMQ_CONFIG_FILE": str(configuration),
                 "RABBITMQ_ENABLED_PLUGINS_FILE": str(plugins),
                 "RABBITMQ_DIST_PORT": str(free_port()),
-                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
+                    "-kernel inet_dist_use_interface {127,0,0,1}"
+                ),
                 "ERL_EPMD_PORT": str(free_port()),
                 "ERL_EPMD_ADDRESS": "127.0.0.1",
             },

@@ -162,13 +162,16 @@ def _one_at_a_time(home: Home) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _stop_signals() -> Iterator[None]:
-    """Turn SIGTERM into what Ctrl-C is."""
+    """Turn SIGTERM into what Ctrl-C is, and let SIGINT work where a shell has it ignored."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -198,10 +198,36 @@ async def test_a_stream_that_may_have_lost_something_gets_a_new_epoch(
         await client.nothing_more()
 
 
+async def test_many_channels_are_recovered_with_a_small_queue(house: RealtimeHouse) -> None:
+    await house.start_worker()
+    process = await house.start_web(realtime_queue_bytes=64 * 1024)
+    channels = [f"room:{number}" for number in range(8)]
+    async with connect(process.path) as client:
+        position = (await client.log_in(house.auth.token(uuid4())))["position"]
+        for channel in channels:
+            await client.subscribe(channel)
+            await house.publish(process, channel, "n", "x" * 25_000)
+            await client.event()
+        await house.publish(process, channels[0], "n", "y" * 25_000)
+        await client.event()
+    async with connect(process.path) as client:
+        await client.log_in(house.auth.token(uuid4()))
+        for channel in channels:
+            await client.send(op="subscribe", channel=channel, recover=position)
+        answers = [await client.receive()]
+        assert answers[0]["recovered"] is False  # the two messages do not fit
+        for channel in channels[1:]:
+            answer = await client.receive()
+            assert (answer["channel"], answer["recovered"]) == (channel, True)
+            assert await client.event() == (channel, "n", "x" * 25_000)
+        await client.nothing_more()
+
+
 async def test_a_stream_that_begins_anew_unnoticed_gets_a_new_epoch(
     house: RealtimeHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "CATCH_UP_SECONDS", 1.0)
+    monkeypatch.setattr(stream, "DEAF_SECONDS", 1.0)
     await house.start_worker()
     process = await house.start_web()
     old = await store.current_epoch(house.database)
@@ -230,7 +256,7 @@ async def test_files_of_the_stream_have_no_gap_between_them(
     connection = await house.bus.connect("tests")
     channel = await connection.channel()
     old = (await store.current_epoch(house.database)).name
-    small = {**topology._ARGUMENTS, "x-stream-max-segment-size-bytes": 200_000}
+    small = {**topology._ARGUMENTS, "x-stream-max-segment-size-bytes": 50_000}
     monkeypatch.setattr(topology, "_ARGUMENTS", small)
     await topology.replace_epoch(house.database, channel, old, boot_id=host_boot_id())
     await close_quietly(connection)
@@ -240,7 +266,7 @@ async def test_files_of_the_stream_have_no_gap_between_them(
         position = (await client.log_in(house.auth.token(uuid4())))["position"]
         await client.subscribe("room:r")
         for number in range(60):
-            await house.publish(process, "room:r", "n", [number, "x" * 20_000])
+            await house.publish(process, "room:r", "n", [number, "x" * 5_000])
         assert [data[0] for data in await numbers(client, 60)] == list(range(60))
     async with connect(process.path) as client:
         await client.log_in(house.auth.token(uuid4()))
