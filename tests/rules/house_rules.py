@@ -298,6 +298,7 @@ def _queries_described_and_used(file: SourceFile, tree: SourceTree) -> Iterator[
             and isinstance(node.value, ast.Name)
             and node.value.id == "SQL"
             and isinstance(node.slice, ast.Constant)
+            and isinstance(node.slice.value, str)
             and node.slice.value not in known
         ):
             yield node.lineno, f"there is no query {node.slice.value}"

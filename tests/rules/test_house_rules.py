@@ -11,6 +11,7 @@ from tests.rules.house_rules import MAXIMUM_LINES, RULES, findings
 from tests.rules.source_tree import SourceFile, SourceTree
 
 QUERIES = "-- name: find_user\n-- One account by its id.\nSELECT * FROM users WHERE id = $1\n"
+LONELY = "-- name: lonely_query\n-- Nothing asks for it.\nSELECT 1\n"
 STORE = 'SQL["find_user"]\n'
 REGISTRY = "pypi" + "." + "org"
 UNFINISHED = "TO" + "DO"
@@ -67,7 +68,7 @@ FORBIDDEN: list[tuple[str, str, str, int]] = [
     ("explained-suppressions", "services/auth/app.py", "x = 1  # type: ignore[misc]", 1),
     ("explained-suppressions", "services/auth/app.py", "x = 1  # type: ignore[a]  # noqa: B1", 1),
     ("explained-suppressions", "deploy/a.py", "\n# ruff: noqa: S101 - all of it is like that", 2),
-    ("queries-described-and-used", "services/auth/queries.sql", "-- name: lonely\n-- Why.\n", 1),
+    ("queries-described-and-used", "services/auth/queries.sql", f"{QUERIES}{LONELY}", 4),
     ("queries-described-and-used", "services/auth/store.py", 'SQL["missing"]', 1),
     ("finished", "services/auth/app.py", f"x = 1\n# {UNFINISHED} more", 2),
     ("finished", "docs/a.md", "fix" + f"me\n{'FIX' + 'ME'}", 2),
