@@ -66,7 +66,8 @@ class Settings(BaseModel):
             )
         except ValidationError as error:
             faults += [
-                f"{variable_name(str(fault['loc'][0]))}: {fault['msg']}"
+                # A fault of several settings together has no place of its own.
+                ": ".join([*(variable_name(str(name)) for name in fault["loc"][:1]), fault["msg"]])
                 for fault in error.errors(include_input=False, include_url=False)
             ]
             raise SettingsError("\n".join(sorted(faults))) from None

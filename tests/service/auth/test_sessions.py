@@ -31,7 +31,7 @@ async def session(auth: AuthService) -> dict[str, Any]:
 
 async def _age(database: Database, column: str, interval: str) -> None:
     await database.execute(
-        f"UPDATE sessions SET {column} = {column} - $1::text::interval",  # noqa: S608 - two columns
+        f"UPDATE sessions SET {column} = {column} - $1::text::interval",
         interval,
     )
 
