@@ -10,8 +10,8 @@ RUN apt-get update \
 
 # The number is named because docker-compose.yml runs PostgreSQL and RabbitMQ as the same user.
 # Volumes take over owner and mode of the folders that they are mounted on.
-RUN groupadd --system --gid 10001 freehold \
-    && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/freehold \
+RUN groupadd --gid 10001 freehold \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/freehold \
         --shell /usr/sbin/nologin freehold \
     && install --directory --owner=freehold --group=freehold --mode=0700 \
         /var/lib/freehold /var/lib/freehold/postgres /var/lib/freehold/rabbitmq \

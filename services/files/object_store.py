@@ -5,7 +5,7 @@ import importlib
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-import httpx
+import httpx2
 
 from services.files.presigning import Presigner
 from services.files.settings import FilesSettings
@@ -54,7 +54,7 @@ class ObjectStore:
     async def start(self) -> None:
         """Make sure of the bucket. Raises Unavailable, or ObjectStoreRefused for wrong keys."""
         name = self._settings.s3_bucket
-        async with httpx.AsyncClient(
+        async with httpx2.AsyncClient(
             base_url=self._settings.s3_endpoint, timeout=PROBE_TIMEOUT_SECONDS, trust_env=False
         ) as client:
             address = self._presigner.address(
@@ -62,7 +62,7 @@ class ObjectStore:
             )
             try:
                 response = await client.head(address)
-            except httpx.HTTPError as error:
+            except httpx2.HTTPError as error:
                 raise Unavailable("s3") from error
         if response.is_server_error:
             raise Unavailable("s3")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import httpx
+import httpx2
 
 _PATIENCE_SECONDS: Final = 2.0
 _REMEMBER_SECONDS: Final = 1.0
@@ -39,9 +39,9 @@ async def _answers(socket: Path) -> bool:
     try:
         async with (
             asyncio.timeout(_PATIENCE_SECONDS),
-            httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(socket))) as client,
+            httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=str(socket))) as client,
         ):
             response = await client.get("http://service/healthz")
-    except (httpx.HTTPError, TimeoutError):
+    except (httpx2.HTTPError, TimeoutError):
         return False
     return not response.is_server_error

@@ -6,7 +6,7 @@ import re
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
+import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
@@ -20,7 +20,7 @@ class Client:
 
     def __init__(self, stack: RunningStack) -> None:
         self.stack = stack
-        self.http = httpx.AsyncClient(base_url=stack.url, timeout=30)
+        self.http = httpx2.AsyncClient(base_url=stack.url, timeout=30)
         self.email = new_address()
         self.session: dict[str, Any] = {}
 
@@ -40,7 +40,7 @@ class Client:
         """The user's id."""
         return str(self.session["user"]["id"])
 
-    async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+    async def call(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """Call the API with the user's token, if there is one."""
         headers = dict(options.pop("headers", {}))
         if self.session:
@@ -49,14 +49,14 @@ class Client:
 
     async def persist(
         self, method: str, path: str, expected: int, **options: Any
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         """Call until the answer is the expected one, as a client with retries does."""
         answer: object = None
         async with asyncio.timeout(60):
             while True:
                 try:
                     response = await self.call(method, path, **options)
-                except httpx.TransportError as error:
+                except httpx2.TransportError as error:
                     answer = error
                 else:
                     if response.status_code == expected:

@@ -33,7 +33,7 @@ FORBIDDEN: list[tuple[str, str, str, int]] = [
     ("services-apart", "services/auth/routes/me.py", "from ...files.store import Store", 1),
     ("services-apart", "services/auth/app.py", "def late():\n    import services.mail", 2),
     ("services-apart", "services/auth/app.py", "from deploy.nginx import syntax", 1),
-    ("schemas-alone", "shared/schemas/api/auth.py", "import httpx", 1),
+    ("schemas-alone", "shared/schemas/api/auth.py", "import httpx2", 1),
     ("schemas-alone", "shared/schemas/api/auth.py", "from shared.chassis import errors", 1),
     ("schemas-alone", "shared/schemas/api/auth.py", "from services.auth import emails", 1),
     ("chassis-below-services", "shared/chassis/bus.py", "from services.auth import app", 1),

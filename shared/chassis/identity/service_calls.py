@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection
 from typing import Any
 
-import httpx
+import httpx2
 import jwt
 from starlette.requests import Request
 
@@ -15,7 +15,7 @@ from shared.schemas.problems import ProblemCode
 
 ALGORITHM = "HS256"
 LIFETIME_SECONDS = 60
-TIMEOUT = httpx.Timeout(5.0)
+TIMEOUT = httpx2.Timeout(5.0)
 
 
 class ServiceCallError(Exception):
@@ -34,12 +34,12 @@ class ServiceClient:
         self._socket = settings.run_dir / f"{target}.sock"
         self._source = source
         self._target = target
-        self._client: httpx.AsyncClient | None = None
+        self._client: httpx2.AsyncClient | None = None
 
     async def start(self) -> None:
         """Open the client; the other service need not be up yet."""
-        self._client = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(self._socket)),
+        self._client = httpx2.AsyncClient(
+            transport=httpx2.AsyncHTTPTransport(uds=str(self._socket)),
             base_url="http://service",
             timeout=TIMEOUT,
         )
@@ -72,7 +72,7 @@ class ServiceClient:
             response = await self._client.request(
                 method, path, params=query, json=body, headers=headers
             )
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise Unavailable(self._target) from error
         if response.is_server_error:
             raise Unavailable(self._target)

@@ -45,7 +45,7 @@ def configure_logging(service: str, role: str, instance: int, level: str) -> Non
     root.setLevel(level)
     # These tell of every request and statement at INFO, and of every attempt to reconnect as if it
     # were an error; who waits for the broker says so itself.
-    for name in ("uvicorn", "httpx", "httpcore", "botocore", "asyncio"):
+    for name in ("uvicorn", "httpx2", "httpcore2", "botocore", "asyncio"):
         logging.getLogger(name).setLevel("WARNING")
     for name in ("aio_pika", "aiormq"):
         logging.getLogger(name).setLevel("CRITICAL")

@@ -1,6 +1,6 @@
 from collections.abc import AsyncIterator
 
-import httpx
+import httpx2
 import pytest
 
 from tests.deploy.nginx.edge import Edge
@@ -27,6 +27,6 @@ def edge(shared_edge: Edge) -> Edge:
 
 
 @pytest.fixture
-async def client(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=edge.url, timeout=10) as client:
+async def client(edge: Edge) -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(base_url=edge.url, timeout=10) as client:
         yield client

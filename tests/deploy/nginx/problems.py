@@ -2,10 +2,10 @@
 
 import json
 
-import httpx
+import httpx2
 
 
-def assert_problem(response: httpx.Response, status: int, code: str) -> None:
+def assert_problem(response: httpx2.Response, status: int, code: str) -> None:
     """Assert the one error shape, with an id that also stands in the header."""
     assert (response.status_code, response.headers["content-type"]) == (
         status,

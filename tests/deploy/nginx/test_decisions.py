@@ -4,7 +4,7 @@ import json
 import re
 from uuid import uuid4
 
-import httpx
+import httpx2
 import pytest
 import websockets
 
@@ -13,7 +13,7 @@ from tests.deploy.nginx.problems import assert_problem, split
 
 
 async def test_admitted_request_reaches_its_service_unchanged(
-    edge: Edge, client: httpx.AsyncClient
+    edge: Edge, client: httpx2.AsyncClient
 ) -> None:
     headers = edge.token()
     response = await client.get("/v1/files?limit=2&x=%2F", headers=headers)
@@ -24,7 +24,7 @@ async def test_admitted_request_reaches_its_service_unchanged(
     assert received.headers["x-request-id"] == response.headers["x-request-id"]
 
 
-async def test_json_body_reaches_a_public_route(edge: Edge, client: httpx.AsyncClient) -> None:
+async def test_json_body_reaches_a_public_route(edge: Edge, client: httpx2.AsyncClient) -> None:
     response = await client.post("/v1/auth/login", json={"email": "a@b.c", "password": "x"})
     assert response.status_code == 200
     [received] = edge.services["auth"].received
@@ -50,7 +50,7 @@ async def test_json_body_reaches_a_public_route(edge: Edge, client: httpx.AsyncC
 )
 async def test_refusal_is_a_problem(
     edge: Edge,
-    client: httpx.AsyncClient,
+    client: httpx2.AsyncClient,
     request_line: str,
     headers: dict[str, str],
     problem: tuple[int, str],
@@ -62,7 +62,7 @@ async def test_refusal_is_a_problem(
     assert all(not service.received for service in edge.services.values())
 
 
-async def test_revoked_token_is_refused(edge: Edge, client: httpx.AsyncClient) -> None:
+async def test_revoked_token_is_refused(edge: Edge, client: httpx2.AsyncClient) -> None:
     session_id = uuid4()
     edge.revocations.revoked.add(session_id)
     response = await client.get("/v1/files", headers=edge.token(session_id=session_id))
@@ -70,19 +70,19 @@ async def test_revoked_token_is_refused(edge: Edge, client: httpx.AsyncClient) -
     assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
 
 
-async def test_stale_revocations_close_the_door(edge: Edge, client: httpx.AsyncClient) -> None:
+async def test_stale_revocations_close_the_door(edge: Edge, client: httpx2.AsyncClient) -> None:
     edge.revocations.stale = True
     response = await client.get("/v1/files", headers=edge.token())
     assert_problem(response, 503, "dependency_unavailable")
     assert response.headers["retry-after"] == "5"
 
 
-async def test_405_names_the_methods(client: httpx.AsyncClient) -> None:
+async def test_405_names_the_methods(client: httpx2.AsyncClient) -> None:
     response = await client.put("/v1/auth/sessions")
     assert response.headers["allow"] == "DELETE, GET, HEAD"
 
 
-async def test_api_key_is_exchanged_for_a_token(edge: Edge, client: httpx.AsyncClient) -> None:
+async def test_api_key_is_exchanged_for_a_token(edge: Edge, client: httpx2.AsyncClient) -> None:
     key = "fh_" + "k" * 43
     token = edge.issuer.token(scope="files:read", life_seconds=60)
     edge.auth_calls.keys[key] = {"access_token": token, "expires_in": 60}
@@ -97,7 +97,7 @@ async def test_api_key_is_exchanged_for_a_token(edge: Edge, client: httpx.AsyncC
 
 
 async def test_client_cannot_forge_what_our_own_parts_say(
-    edge: Edge, client: httpx.AsyncClient
+    edge: Edge, client: httpx2.AsyncClient
 ) -> None:
     names = (
         "X-Request-Id",
@@ -141,7 +141,7 @@ async def test_client_cannot_forge_what_our_own_parts_say(
     ],
 )
 async def test_trace_context_is_kept_or_begun(
-    edge: Edge, client: httpx.AsyncClient, given: str | None, *, kept: bool
+    edge: Edge, client: httpx2.AsyncClient, given: str | None, *, kept: bool
 ) -> None:
     headers = edge.token() | ({"traceparent": given} if given else {})
     response = await client.get("/v1/files", headers=headers)
@@ -190,7 +190,7 @@ async def test_unauthorised_upload_is_refused_before_its_body(edge: Edge, expect
     assert edge.services["files"].received == []
 
 
-async def test_upload_streams_and_may_be_large(edge: Edge, client: httpx.AsyncClient) -> None:
+async def test_upload_streams_and_may_be_large(edge: Edge, client: httpx2.AsyncClient) -> None:
     body = bytes(3 * 1024 * 1024)
     response = await client.post("/v1/files", content=body, headers=edge.token())
     assert response.status_code == 200
@@ -209,7 +209,7 @@ async def test_websocket_is_passed_on(edge: Edge) -> None:
     assert "x-user-id" not in received.headers
 
 
-async def test_head_is_a_get_without_a_body(edge: Edge, client: httpx.AsyncClient) -> None:
+async def test_head_is_a_get_without_a_body(edge: Edge, client: httpx2.AsyncClient) -> None:
     response = await client.head("/v1/files", headers=edge.token())
     assert (response.status_code, response.content) == (200, b"")
     assert edge.services["files"].received[0].method == "HEAD"

@@ -3,7 +3,7 @@
 import asyncio
 import json
 
-import httpx
+import httpx2
 import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -52,7 +52,7 @@ async def test_trap_is_answered_with_a_problem(
     assert all(not service.received for service in edge.services.values())
 
 
-async def test_too_long_chunked_body_is_refused(edge: Edge, client: httpx.AsyncClient) -> None:
+async def test_too_long_chunked_body_is_refused(edge: Edge, client: httpx2.AsyncClient) -> None:
     async def chunks() -> object:
         for _ in range(20):
             yield bytes(100_000)
@@ -63,7 +63,7 @@ async def test_too_long_chunked_body_is_refused(edge: Edge, client: httpx.AsyncC
 
 
 async def test_dead_service_is_503_and_the_others_live(
-    edge: Edge, client: httpx.AsyncClient
+    edge: Edge, client: httpx2.AsyncClient
 ) -> None:
     await edge.kill("files")
     try:
@@ -77,7 +77,7 @@ async def test_dead_service_is_503_and_the_others_live(
     assert (await client.get("/v1/files", headers=edge.token())).status_code == 200
 
 
-async def test_dead_gateway_is_503_on_every_route(edge: Edge, client: httpx.AsyncClient) -> None:
+async def test_dead_gateway_is_503_on_every_route(edge: Edge, client: httpx2.AsyncClient) -> None:
     await edge.kill("gateway")
     try:
         for path in ("/v1/files", "/.well-known/jwks.json", "/healthz", "/nothing"):
@@ -89,7 +89,7 @@ async def test_dead_gateway_is_503_on_every_route(edge: Edge, client: httpx.Asyn
 
 
 async def test_errors_of_services_are_passed_on_unchanged(
-    edge: Edge, client: httpx.AsyncClient
+    edge: Edge, client: httpx2.AsyncClient
 ) -> None:
     for status in (400, 401, 403, 404, 409, 413, 429, 500, 503):
 
@@ -108,7 +108,7 @@ async def test_errors_of_services_are_passed_on_unchanged(
 
 
 async def test_answers_without_a_policy_of_their_own_get_the_strictest(
-    edge: Edge, client: httpx.AsyncClient
+    edge: Edge, client: httpx2.AsyncClient
 ) -> None:
     strictest = "default-src 'none'; frame-ancestors 'none'"
     response = await client.get("/verify")
@@ -122,7 +122,7 @@ async def test_answers_without_a_policy_of_their_own_get_the_strictest(
     assert response.headers.get_list("content-security-policy") == ["default-src 'self'"]
 
 
-async def test_access_log_tells_no_secret(edge: Edge, client: httpx.AsyncClient) -> None:
+async def test_access_log_tells_no_secret(edge: Edge, client: httpx2.AsyncClient) -> None:
     headers = edge.token()
     response = await client.get(
         "/v1/files?signature=hidden", headers=headers | {"User-Agent": 'a "test"'}
@@ -149,7 +149,7 @@ async def test_metrics_of_instances_are_on_loopback_only(edge: Edge) -> None:
     await edge.serve("metrics/auth-web-2", edge.services["auth"])
     await edge.serve("metrics/auth-worker-1", edge.services["auth"])
     try:
-        async with httpx.AsyncClient(
+        async with httpx2.AsyncClient(
             base_url=f"http://127.0.0.1:{edge.metrics_port}"
         ) as prometheus:
             assert (await prometheus.get("/metrics/auth/2")).status_code == 200
@@ -167,7 +167,7 @@ async def test_request_limits_answer_429() -> None:
     edge = Edge(limits=True)
     await edge.start()
     try:
-        async with httpx.AsyncClient(base_url=edge.url) as client:
+        async with httpx2.AsyncClient(base_url=edge.url) as client:
             answers = [await client.post("/v1/auth/login", json={}) for _ in range(80)]
             refused = [answer for answer in answers if answer.status_code != 200]
             assert 5 < len(refused) < 50

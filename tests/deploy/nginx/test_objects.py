@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
@@ -37,7 +37,7 @@ def signer(s3: S3Server) -> Presigner:
     )
     for path, body in ((f"/{BUCKET}", None), (KEY, CONTENT)):
         address = s3.endpoint + presigner.address("PUT", path, expires_seconds=60)
-        httpx.put(address, content=body, headers={"Content-Type": "text/html"}).raise_for_status()
+        httpx2.put(address, content=body, headers={"Content-Type": "text/html"}).raise_for_status()
     return presigner
 
 
@@ -50,10 +50,10 @@ async def store_edge(s3: S3Server) -> AsyncIterator[Edge]:
 
 
 @pytest.fixture
-async def download(store_edge: Edge, signer: Presigner) -> AsyncIterator[httpx.AsyncClient]:
+async def download(store_edge: Edge, signer: Presigner) -> AsyncIterator[httpx2.AsyncClient]:
     """Give a client whose GETs of a file are answered by sending nginx to the object."""
     sends(store_edge, signer.address("GET", KEY, expires_seconds=60))
-    async with httpx.AsyncClient(
+    async with httpx2.AsyncClient(
         base_url=store_edge.url, headers=store_edge.token(), timeout=10
     ) as client:
         yield client
@@ -69,7 +69,7 @@ def sends(edge: Edge, address: str) -> None:
     edge.services["files"].answer = answer
 
 
-def assert_service_headers(response: httpx.Response) -> None:
+def assert_service_headers(response: httpx2.Response) -> None:
     """Assert what the service said, each once, and nothing that only S3 says."""
     names = {
         "Content-Type": "Content-Type",
@@ -97,13 +97,13 @@ def assert_service_headers(response: httpx.Response) -> None:
     assert len(response.headers.get_list("x-request-id")) == 1
 
 
-async def test_object_is_sent_under_the_services_headers(download: httpx.AsyncClient) -> None:
+async def test_object_is_sent_under_the_services_headers(download: httpx2.AsyncClient) -> None:
     response = await download.get(ADDRESS)
     assert (response.status_code, response.content) == (200, CONTENT)
     assert_service_headers(response)
 
 
-async def test_head_tells_the_length_without_the_bytes(download: httpx.AsyncClient) -> None:
+async def test_head_tells_the_length_without_the_bytes(download: httpx2.AsyncClient) -> None:
     response = await download.head(ADDRESS)
     assert (response.status_code, response.content) == (200, b"")
     assert response.headers["content-length"] == str(len(CONTENT))
@@ -115,7 +115,7 @@ async def test_head_tells_the_length_without_the_bytes(download: httpx.AsyncClie
     [("bytes=0-9", 0, 9), ("bytes=100-", 100, 102_399), ("bytes=-5", 102_395, 102_399)],
 )
 async def test_range_is_honoured(
-    download: httpx.AsyncClient, asked: str, first: int, last: int
+    download: httpx2.AsyncClient, asked: str, first: int, last: int
 ) -> None:
     response = await download.get(ADDRESS, headers={"Range": asked})
     assert (response.status_code, response.content) == (206, CONTENT[first : last + 1])
@@ -123,13 +123,13 @@ async def test_range_is_honoured(
     assert_service_headers(response)
 
 
-async def test_impossible_range_is_a_problem(download: httpx.AsyncClient) -> None:
+async def test_impossible_range_is_a_problem(download: httpx2.AsyncClient) -> None:
     response = await download.get(ADDRESS, headers={"Range": "bytes=999999-"})
     assert_problem(response, 416, "range_not_satisfiable")
     assert "content-disposition" not in response.headers
 
 
-async def test_unchanged_object_is_not_sent_again(download: httpx.AsyncClient) -> None:
+async def test_unchanged_object_is_not_sent_again(download: httpx2.AsyncClient) -> None:
     etag = (await download.get(ADDRESS)).headers["etag"]
     response = await download.get(ADDRESS, headers={"If-None-Match": etag})
     assert (response.status_code, response.content) == (304, b"")
@@ -139,7 +139,7 @@ async def test_unchanged_object_is_not_sent_again(download: httpx.AsyncClient) -
 
 
 async def test_headers_of_a_client_cannot_spoil_the_signature(
-    download: httpx.AsyncClient,
+    download: httpx2.AsyncClient,
 ) -> None:
     response = await download.get(
         ADDRESS, headers={"X-Amz-Content-Sha256": "x", "X-Amz-Date": "x", "Cookie": "a=b"}
@@ -157,7 +157,7 @@ async def test_headers_of_a_client_cannot_spoil_the_signature(
 async def test_error_of_the_store_is_a_problem_of_ours(
     store_edge: Edge,
     signer: Presigner,
-    download: httpx.AsyncClient,
+    download: httpx2.AsyncClient,
     *,
     path: str,
     status: int,
@@ -171,7 +171,7 @@ async def test_error_of_the_store_is_a_problem_of_ours(
     assert BUCKET not in response.text
 
 
-async def test_dead_store_is_503(edge: Edge, client: httpx.AsyncClient) -> None:
+async def test_dead_store_is_503(edge: Edge, client: httpx2.AsyncClient) -> None:
     sends(edge, KEY)
     await edge.kill("store")
     try:
@@ -183,7 +183,7 @@ async def test_dead_store_is_503(edge: Edge, client: httpx.AsyncClient) -> None:
 
 
 async def test_store_gets_the_signed_host_and_no_credential(
-    edge: Edge, client: httpx.AsyncClient
+    edge: Edge, client: httpx2.AsyncClient
 ) -> None:
     address = f"{KEY}?X-Amz-Signature=abc%2Fdef&X-Amz-Credential=a%2Fb"
     sends(edge, address)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx
+import httpx2
 import jwt
 
 from services.auth.app import web
@@ -44,17 +44,17 @@ def settings(database_url: str, **changes: Any) -> AuthSettings:
 class AuthService:
     """A running web process and the tables behind it."""
 
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
     database: Database
     settings: AuthSettings
 
-    async def post(self, path: str, body: object = None, **headers: str) -> httpx.Response:
+    async def post(self, path: str, body: object = None, **headers: str) -> httpx2.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.client.post(path, json=body, headers=named)
 
     async def internal(
         self, method: str, path: str, *, source: str, body: object = None
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         token = ServiceClient(self.settings, source=source, target="auth")._token()
         return await self.client.request(
             method, path, json=body, headers={"Authorization": f"Bearer {token}"}
@@ -87,12 +87,12 @@ class AuthService:
         session: dict[str, Any] = answer.json()
         return session
 
-    async def log_in(self, email: str, password: str = PASSWORD, **headers: str) -> httpx.Response:
+    async def log_in(self, email: str, password: str = PASSWORD, **headers: str) -> httpx2.Response:
         headers.setdefault("x_real_ip", OWNER_ADDRESS)
         body = {"email": email, "password": password, "token_delivery": "body"}
         return await self.post("/v1/auth/login", body, **headers)
 
-    async def refresh(self, token: str) -> httpx.Response:
+    async def refresh(self, token: str) -> httpx2.Response:
         return await self.post("/v1/auth/refresh", {"refresh_token": token})
 
     async def events(self) -> list[dict[str, Any]]:
@@ -132,7 +132,7 @@ def claims(session: dict[str, Any]) -> dict[str, Any]:
     return decoded
 
 
-def assert_problem(answer: httpx.Response, status: int, code: str) -> None:
+def assert_problem(answer: httpx2.Response, status: int, code: str) -> None:
     """Check an error's status, code and shape."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
@@ -146,8 +146,8 @@ async def running(database: Database, chosen: AuthSettings) -> AsyncIterator[Aut
     """Run a web process for as long as the context lasts."""
     lifecycle = Lifecycle()
     try:
-        transport = httpx.ASGITransport(await web(chosen, lifecycle))
-        async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
+        transport = httpx2.ASGITransport(await web(chosen, lifecycle))
+        async with httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
             yield AuthService(client, database, chosen)
     finally:
         await lifecycle.stop()

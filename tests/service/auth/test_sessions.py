@@ -4,7 +4,7 @@ import asyncio
 import base64
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from shared.chassis.database import Database
@@ -308,7 +308,7 @@ async def test_log_out_ends_the_session_everywhere(
     await _assert_ended(auth, session)
 
 
-async def _listed(auth: AuthService, session: dict[str, Any], **query: str) -> httpx.Response:
+async def _listed(auth: AuthService, session: dict[str, Any], **query: str) -> httpx2.Response:
     return await auth.client.get("/v1/auth/sessions", headers=bearer(session), params=query)
 
 

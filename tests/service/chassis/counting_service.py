@@ -13,9 +13,10 @@ from starlette.types import ASGIApp
 from shared.chassis.http import http_application
 from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.process import Service, main
+from shared.chassis.serve import DRAIN_SECONDS
 from shared.chassis.settings import Settings
 
-SLOW_SECONDS = 2.3
+SLOW_SECONDS = DRAIN_SECONDS + 0.3
 """Longer than a stopping server waits for idle connections to go."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import pytest
 
 from services.files.app import SERVICE
@@ -62,6 +62,6 @@ def owner() -> UUID:
 
 
 @pytest.fixture
-async def client(service: FilesService, owner: UUID) -> AsyncIterator[httpx.AsyncClient]:
+async def client(service: FilesService, owner: UUID) -> AsyncIterator[httpx2.AsyncClient]:
     async with service.client(owner) as client:
         yield client

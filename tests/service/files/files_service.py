@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import botocore.session
-import httpx
+import httpx2
 import jwt
 from botocore.config import Config
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -150,9 +150,9 @@ class FilesService:
     tokens: Tokens
     app: Any
 
-    def client(self, user_id: UUID, *, scope: str | None = None) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.app),
+    def client(self, user_id: UUID, *, scope: str | None = None) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(self.app),
             base_url=PUBLIC_URL,
             headers={"Authorization": f"Bearer {self.tokens.mint(user_id, scope=scope)}"},
         )

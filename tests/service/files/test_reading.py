@@ -3,7 +3,7 @@
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import pytest
 
 from tests.service.files.files_service import BUCKET, FilesService
@@ -11,7 +11,7 @@ from tests.service.files.files_service import BUCKET, FilesService
 PATHS = ["", "/content", "/variants/thumb"]
 
 
-async def stored(client: httpx.AsyncClient, name: str, content: bytes, media_type: str) -> str:
+async def stored(client: httpx2.AsyncClient, name: str, content: bytes, media_type: str) -> str:
     answer = await client.post("/v1/files", files={"file": (name, content, media_type)})
     assert answer.status_code == 201
     file_id: str = answer.json()["id"]
@@ -20,7 +20,7 @@ async def stored(client: httpx.AsyncClient, name: str, content: bytes, media_typ
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_another_user_finds_nothing(
-    service: FilesService, client: httpx.AsyncClient, path: str
+    service: FilesService, client: httpx2.AsyncClient, path: str
 ) -> None:
     file_id = await stored(client, "a.txt", b"secret", "text/plain")
 
@@ -37,7 +37,7 @@ async def test_another_user_finds_nothing(
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("file_id", [str(UUID(int=1)), "no-id", "%00"])
 async def test_what_does_not_exist_is_not_found(
-    client: httpx.AsyncClient, file_id: str, path: str
+    client: httpx2.AsyncClient, file_id: str, path: str
 ) -> None:
     answer = await client.get(f"/v1/files/{file_id}{path}")
 
@@ -45,7 +45,7 @@ async def test_what_does_not_exist_is_not_found(
 
 
 async def test_an_upload_under_way_is_not_seen(
-    service: FilesService, client: httpx.AsyncClient, owner: UUID
+    service: FilesService, client: httpx2.AsyncClient, owner: UUID
 ) -> None:
     file_id = uuid4()
     await service.database.execute(
@@ -74,7 +74,7 @@ async def test_an_upload_under_way_is_not_seen(
 )
 async def test_nginx_is_told_what_to_send_and_how(
     service: FilesService,
-    client: httpx.AsyncClient,
+    client: httpx2.AsyncClient,
     method: str,
     file: tuple[str, bytes, str],
     disposition: str,
@@ -100,7 +100,7 @@ async def test_nginx_is_told_what_to_send_and_how(
 
 
 async def test_the_address_serves_ranges_and_nothing_else(
-    service: FilesService, client: httpx.AsyncClient
+    service: FilesService, client: httpx2.AsyncClient
 ) -> None:
     file_id = await stored(client, "a.txt", b"0123456789", "text/plain")
     other_id = await stored(client, "b.txt", b"other", "text/plain")
@@ -110,7 +110,7 @@ async def test_the_address_serves_ranges_and_nothing_else(
     ]
     swapped = urlsplit(addresses[1]).path + "?" + urlsplit(addresses[0]).query
 
-    async with httpx.AsyncClient(base_url=service.settings.s3_endpoint) as s3:
+    async with httpx2.AsyncClient(base_url=service.settings.s3_endpoint) as s3:
         whole = await s3.get(addresses[0])
         part = await s3.get(addresses[0], headers={"Range": "bytes=2-4"})
         beyond = await s3.get(addresses[0], headers={"Range": "bytes=100-"})
@@ -125,7 +125,7 @@ async def test_the_address_serves_ranges_and_nothing_else(
     assert written.status_code == 403
 
 
-async def test_pages_go_through_all_files_newest_first(client: httpx.AsyncClient) -> None:
+async def test_pages_go_through_all_files_newest_first(client: httpx2.AsyncClient) -> None:
     ids = [await stored(client, f"{number}.txt", b"x", "text/plain") for number in range(5)]
 
     seen: list[list[str]] = []
@@ -150,7 +150,7 @@ async def test_pages_go_through_all_files_newest_first(client: httpx.AsyncClient
     ],
 )
 async def test_wrong_queries_are_explained(
-    client: httpx.AsyncClient, query: str, status: int, code: str
+    client: httpx2.AsyncClient, query: str, status: int, code: str
 ) -> None:
     answer = await client.get(f"/v1/files?{query}")
 
@@ -159,7 +159,7 @@ async def test_wrong_queries_are_explained(
 
 @pytest.mark.parametrize(("scope", "status"), [("files:read", 200), ("files:write", 403)])
 async def test_an_api_key_needs_the_scope(
-    service: FilesService, client: httpx.AsyncClient, owner: UUID, scope: str, status: int
+    service: FilesService, client: httpx2.AsyncClient, owner: UUID, scope: str, status: int
 ) -> None:
     file_id = await stored(client, "a.txt", b"x", "text/plain")
 

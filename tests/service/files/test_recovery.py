@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import pytest
 
 from services.files import store as rows
@@ -84,7 +84,7 @@ async def test_an_upload_that_goes_on_is_looked_at_again(
 
 
 async def test_a_finished_file_is_not_swept(
-    service: FilesService, client: httpx.AsyncClient
+    service: FilesService, client: httpx2.AsyncClient
 ) -> None:
     await client.post("/v1/files", files={"file": ("a.txt", b"x", "text/plain")})
     await service.database.execute("UPDATE jobs SET run_at = now()")
@@ -100,7 +100,7 @@ async def test_a_finished_file_is_not_swept(
 
 
 async def test_an_upload_that_was_swept_is_not_finished(
-    service: FilesService, client: httpx.AsyncClient
+    service: FilesService, client: httpx2.AsyncClient
 ) -> None:
     stored, resumed = asyncio.Event(), asyncio.Event()
 
@@ -131,7 +131,7 @@ async def test_an_upload_that_was_swept_is_not_finished(
 
 
 async def test_without_s3_uploads_are_refused_and_the_rest_goes_on(
-    service: FilesService, client: httpx.AsyncClient, s3: S3Server
+    service: FilesService, client: httpx2.AsyncClient, s3: S3Server
 ) -> None:
     kept = (await client.post("/v1/files", files={"file": ("kept.txt", b"x")})).json()
     image = await uploaded(client, "a.jpg", jpeg())
@@ -168,7 +168,7 @@ async def _postponed(service: FilesService) -> bool:
 
 
 async def test_s3_lost_in_the_middle_of_an_upload(
-    service: FilesService, client: httpx.AsyncClient, s3: S3Server
+    service: FilesService, client: httpx2.AsyncClient, s3: S3Server
 ) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         yield os.urandom(9 * MIB)

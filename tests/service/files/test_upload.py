@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
-import httpx
+import httpx2
 import pytest
 from starlette.requests import ClientDisconnect
 
@@ -23,7 +23,7 @@ FORM_START = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\
 
 
 async def test_a_small_file_is_stored_whole(
-    service: FilesService, client: httpx.AsyncClient, owner: UUID
+    service: FilesService, client: httpx2.AsyncClient, owner: UUID
 ) -> None:
     answer = await client.post("/v1/files", files={"file": ("notes.txt", b"hello", "text/plain")})
 
@@ -59,7 +59,7 @@ async def test_a_small_file_is_stored_whole(
 
 
 async def test_an_image_waits_for_its_variants(
-    service: FilesService, client: httpx.AsyncClient
+    service: FilesService, client: httpx2.AsyncClient
 ) -> None:
     answer = await client.post(
         "/v1/files", content=jpeg(), headers={"Content-Type": "image/jpeg", "X-File-Name": "a.jpg"}
@@ -77,7 +77,7 @@ async def test_an_image_waits_for_its_variants(
 
 @pytest.mark.parametrize("size", [8 * MIB - 1, 8 * MIB, 8 * MIB + 1, 24 * MIB + 17])
 async def test_any_size_arrives_unchanged(
-    service: FilesService, client: httpx.AsyncClient, size: int
+    service: FilesService, client: httpx2.AsyncClient, size: int
 ) -> None:
     content = os.urandom(MIB) * (size // MIB) + os.urandom(size % MIB)
 
@@ -92,7 +92,7 @@ async def test_any_size_arrives_unchanged(
 
 
 async def test_memory_does_not_grow_with_the_file(
-    service: FilesService, client: httpx.AsyncClient
+    service: FilesService, client: httpx2.AsyncClient
 ) -> None:
     chunk = bytes(64 * 1024)
 
@@ -122,14 +122,14 @@ async def test_memory_does_not_grow_with_the_file(
         ("..", "file"),
     ],
 )
-async def test_names_come_out_clean(client: httpx.AsyncClient, sent: str, kept: str) -> None:
+async def test_names_come_out_clean(client: httpx2.AsyncClient, sent: str, kept: str) -> None:
     answer = await client.post("/v1/files", files={"file": (sent, b"x", "text/plain")})
 
     assert answer.status_code == 201
     assert answer.json()["name"] == kept
 
 
-async def test_a_raw_body_names_its_file_in_a_header(client: httpx.AsyncClient) -> None:
+async def test_a_raw_body_names_its_file_in_a_header(client: httpx2.AsyncClient) -> None:
     answer = await client.post(
         "/v1/files", content=b"x", headers={"X-File-Name": "r%C3%A9sum%C3%A9%0D%0A.pdf"}
     )
@@ -203,7 +203,7 @@ REFUSED: list[tuple[str, Request, int, str]] = [
     ("sent", "status", "code"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
 )
 async def test_what_is_refused_leaves_nothing(
-    service: FilesService, client: httpx.AsyncClient, sent: Request, status: int, code: str
+    service: FilesService, client: httpx2.AsyncClient, sent: Request, status: int, code: str
 ) -> None:
     answer = await client.post("/v1/files", **sent)
 
@@ -213,7 +213,7 @@ async def test_what_is_refused_leaves_nothing(
 
 
 async def test_a_form_that_breaks_after_its_file_leaves_nothing(
-    service: FilesService, client: httpx.AsyncClient
+    service: FilesService, client: httpx2.AsyncClient
 ) -> None:
     answer = await client.post(
         "/v1/files",
@@ -295,7 +295,7 @@ async def test_a_client_that_leaves_leaves_nothing(
 
 
 async def test_an_upload_that_is_cancelled_leaves_nothing(
-    service: FilesService, client: httpx.AsyncClient
+    service: FilesService, client: httpx2.AsyncClient
 ) -> None:
     arrived = asyncio.Event()
 

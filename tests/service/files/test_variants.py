@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-import httpx
+import httpx2
 import psutil
 import pytest
 import pyvips
@@ -19,7 +19,7 @@ from tests.service.files.files_service import FilesService, Traces, files_settin
 from tests.service.files.pictures import bomb, jpeg
 
 
-async def uploaded(client: httpx.AsyncClient, name: str, content: bytes) -> dict[str, Any]:
+async def uploaded(client: httpx2.AsyncClient, name: str, content: bytes) -> dict[str, Any]:
     answer = await client.post("/v1/files", files={"file": (name, content)})
     assert answer.status_code == 201, answer.text
     file: dict[str, Any] = answer.json()
@@ -34,7 +34,7 @@ async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 
         await asyncio.sleep(0.02)
 
 
-async def processed(service: FilesService, client: httpx.AsyncClient, file_id: str) -> Any:
+async def processed(service: FilesService, client: httpx2.AsyncClient, file_id: str) -> Any:
     async def is_over() -> bool:
         state = (await client.get(f"/v1/files/{file_id}")).json()["state"]
         return bool(state != "processing")
@@ -55,7 +55,7 @@ async def processed(service: FilesService, client: httpx.AsyncClient, file_id: s
     ids=["wide", "tall", "turned by EXIF", "small"],
 )
 async def test_a_thumbnail_is_made(
-    service: FilesService, client: httpx.AsyncClient, picture: bytes, size: tuple[int, int]
+    service: FilesService, client: httpx2.AsyncClient, picture: bytes, size: tuple[int, int]
 ) -> None:
     file = await uploaded(client, "photo.jpg", picture)
 
@@ -101,7 +101,7 @@ async def test_a_thumbnail_is_made(
 
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".gif", ".avif"])
 async def test_every_processed_type_can_be_read(
-    service: FilesService, client: httpx.AsyncClient, suffix: str
+    service: FilesService, client: httpx2.AsyncClient, suffix: str
 ) -> None:
     picture = pyvips.Image.new_from_buffer(jpeg(600, 300), "")
     file = await uploaded(client, f"photo{suffix}", picture.write_to_buffer(suffix))
@@ -122,7 +122,7 @@ async def test_every_processed_type_can_be_read(
     ],
 )
 async def test_what_cannot_be_decoded_is_rejected(
-    service: FilesService, client: httpx.AsyncClient, name: str, content: bytes
+    service: FilesService, client: httpx2.AsyncClient, name: str, content: bytes
 ) -> None:
     file = await uploaded(client, name, content)
 
@@ -158,7 +158,7 @@ async def test_an_image_too_large_to_decode_is_rejected(
         assert (await processed(strict, client, file["id"]))["state"] == "rejected"
 
 
-async def test_while_it_is_processed_the_original_can_be_had(client: httpx.AsyncClient) -> None:
+async def test_while_it_is_processed_the_original_can_be_had(client: httpx2.AsyncClient) -> None:
     file = await uploaded(client, "a.jpg", jpeg())
 
     content = await client.get(f"/v1/files/{file['id']}/content")
@@ -169,7 +169,7 @@ async def test_while_it_is_processed_the_original_can_be_had(client: httpx.Async
 
 
 async def test_a_job_that_runs_twice_has_one_effect(
-    service: FilesService, client: httpx.AsyncClient
+    service: FilesService, client: httpx2.AsyncClient
 ) -> None:
     file = await uploaded(client, "a.jpg", jpeg())
     await service.database.execute(

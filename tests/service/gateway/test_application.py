@@ -7,7 +7,7 @@ import re
 import shutil
 from collections.abc import AsyncIterator
 
-import httpx
+import httpx2
 import jwt
 import pytest
 from starlette.requests import Request
@@ -88,14 +88,14 @@ async def stack() -> AsyncIterator[Stack]:
 
 
 @pytest.fixture
-async def client(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+async def client(stack: Stack) -> AsyncIterator[httpx2.AsyncClient]:
     application = await SERVICE.web(stack.settings, stack.lifecycle)
-    transport = httpx.ASGITransport(application)  # type: ignore[arg-type] # Starlette's type is narrower
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+    transport = httpx2.ASGITransport(application)  # type: ignore[arg-type] # Starlette's type is narrower
+    async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as client:
         yield client
 
 
-async def ask(client: httpx.AsyncClient, target: str, **headers: str) -> httpx.Response:
+async def ask(client: httpx2.AsyncClient, target: str, **headers: str) -> httpx2.Response:
     method, _, path = target.partition(" ")
     return await client.get(
         DECISION_PATH,
@@ -104,7 +104,7 @@ async def ask(client: httpx.AsyncClient, target: str, **headers: str) -> httpx.R
 
 
 async def test_token_of_auth_is_good_until_auth_revokes_it(
-    stack: Stack, client: httpx.AsyncClient
+    stack: Stack, client: httpx2.AsyncClient
 ) -> None:
     token = stack.auth.issuer.token()
     bearer = f"Bearer {token}"
@@ -116,13 +116,13 @@ async def test_token_of_auth_is_good_until_auth_revokes_it(
             await asyncio.sleep(0.05)
 
 
-async def test_api_key_becomes_a_token(client: httpx.AsyncClient) -> None:
+async def test_api_key_becomes_a_token(client: httpx2.AsyncClient) -> None:
     answer = await ask(client, "GET /v1/files", **{"X-Api-Key": KEY})
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["x-freehold-authorization"].startswith("Bearer ey")
 
 
-async def test_readiness_names_who_is_missing(stack: Stack, client: httpx.AsyncClient) -> None:
+async def test_readiness_names_who_is_missing(stack: Stack, client: httpx2.AsyncClient) -> None:
     assert (await client.get("/healthz")).json() == {"status": "ok"}
     response = await client.get("/readyz")
     assert (response.status_code, response.json()["code"]) == (503, "dependency_unavailable")
@@ -140,7 +140,7 @@ async def test_readiness_names_who_is_missing(stack: Stack, client: httpx.AsyncC
     assert set(SERVICES) == {"auth", "files", "mail", "realtime", "gateway"}
 
 
-async def test_openapi_document_tells_every_route(client: httpx.AsyncClient) -> None:
+async def test_openapi_document_tells_every_route(client: httpx2.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
     told = {
         (method.upper(), path)
@@ -165,7 +165,7 @@ async def test_openapi_document_tells_every_route(client: httpx.AsyncClient) -> 
 
 
 async def test_docs_tell_every_route_and_problem_without_scripts(
-    client: httpx.AsyncClient,
+    client: httpx2.AsyncClient,
 ) -> None:
     response = await client.get("/docs")
     assert response.headers["content-type"].startswith("text/html")

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
-import httpx
+import httpx2
 import pytest
 from uuid_utils.compat import uuid7
 
@@ -19,11 +19,11 @@ PATH = "/v1/mail/messages"
 
 
 @pytest.fixture
-async def client(house: MailHouse) -> AsyncIterator[httpx.AsyncClient]:
+async def client(house: MailHouse) -> AsyncIterator[httpx2.AsyncClient]:
     lifecycle = Lifecycle()
     application = await web(MailSettings(**house.settings), lifecycle)
-    transport = httpx.ASGITransport(application)
-    async with httpx.AsyncClient(transport=transport, base_url="http://mail") as client:
+    transport = httpx2.ASGITransport(application)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://mail") as client:
         yield client
     await lifecycle.stop()
 
@@ -32,7 +32,7 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-async def read(client: httpx.AsyncClient, house: MailHouse, path: str) -> Any:
+async def read(client: httpx2.AsyncClient, house: MailHouse, path: str) -> Any:
     answer = await client.get(path, headers=bearer(house.auth.administrator()))
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -40,7 +40,7 @@ async def read(client: httpx.AsyncClient, house: MailHouse, path: str) -> Any:
 
 @pytest.mark.parametrize("path", [PATH, f"{PATH}/{uuid4()}"])
 async def test_only_administrators_read_it(
-    client: httpx.AsyncClient, house: MailHouse, path: str
+    client: httpx2.AsyncClient, house: MailHouse, path: str
 ) -> None:
     administrator = {"roles": ("administrator",)}
     callers = [
@@ -59,7 +59,7 @@ async def test_only_administrators_read_it(
         assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-async def test_pages_from_the_newest_on(client: httpx.AsyncClient, house: MailHouse) -> None:
+async def test_pages_from_the_newest_on(client: httpx2.AsyncClient, house: MailHouse) -> None:
     ids = [uuid7() for _ in range(5)]
     for message_id in ids:
         await store.insert_message(house.database, message_id, link_id=uuid4())
@@ -78,7 +78,7 @@ async def test_pages_from_the_newest_on(client: httpx.AsyncClient, house: MailHo
 
 
 async def test_a_message_tells_its_way_and_not_its_body(
-    client: httpx.AsyncClient, house: MailHouse
+    client: httpx2.AsyncClient, house: MailHouse
 ) -> None:
     message_id = uuid7()
     await store.insert_message(house.database, message_id, link_id=uuid4())
@@ -121,7 +121,7 @@ async def test_a_message_tells_its_way_and_not_its_body(
     ],
 )
 async def test_wrong_questions(
-    client: httpx.AsyncClient, house: MailHouse, path: str, status: int, code: str
+    client: httpx2.AsyncClient, house: MailHouse, path: str, status: int, code: str
 ) -> None:
     answer = await client.get(path, headers=bearer(house.auth.administrator()))
     assert (answer.status_code, answer.json()["code"]) == (status, code)

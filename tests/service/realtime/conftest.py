@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import pytest
 from uuid_utils.compat import uuid7
 
@@ -39,10 +39,10 @@ class WebProcess:
     path: Path
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
 
-    def http(self) -> httpx.AsyncClient:
+    def http(self) -> httpx2.AsyncClient:
         """Return an HTTP client for the process."""
-        transport = httpx.AsyncHTTPTransport(uds=str(self.path))
-        return httpx.AsyncClient(transport=transport, base_url="http://realtime")
+        transport = httpx2.AsyncHTTPTransport(uds=str(self.path))
+        return httpx2.AsyncClient(transport=transport, base_url="http://realtime")
 
 
 @dataclass

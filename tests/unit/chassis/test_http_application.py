@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from prometheus_client import REGISTRY
 from pydantic import BaseModel, Field
@@ -67,9 +67,9 @@ def application() -> ASGIApp:
 
 
 @pytest.fixture
-async def client(application: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(application, raise_app_exceptions=False)
-    async with httpx.AsyncClient(
+async def client(application: ASGIApp) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(application, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(
         transport=transport, base_url="http://service", headers={"X-Request-Id": "r-1"}
     ) as client:
         yield client
@@ -114,7 +114,7 @@ class Wrong:
     ids=lambda wrong: f"{wrong.method} {wrong.path} {wrong.code}",
 )
 async def test_every_error_is_a_problem_that_names_the_request(
-    client: httpx.AsyncClient, wrong: Wrong
+    client: httpx2.AsyncClient, wrong: Wrong
 ) -> None:
     answer = await client.request(wrong.method, wrong.path, **wrong.sent)
     kind = PROBLEMS[wrong.code]
@@ -135,7 +135,7 @@ async def test_every_error_is_a_problem_that_names_the_request(
 
 
 @pytest.mark.parametrize("how", ["unexpected", "unavailable", "http"])
-async def test_what_went_wrong_inside_stays_inside(client: httpx.AsyncClient, how: str) -> None:
+async def test_what_went_wrong_inside_stays_inside(client: httpx2.AsyncClient, how: str) -> None:
     answer = await client.get(f"/fail/{how}")
     for word in (SECRET, "RuntimeError", "Traceback", "postgres"):
         assert word not in answer.text
@@ -146,7 +146,7 @@ async def test_what_went_wrong_inside_stays_inside(client: httpx.AsyncClient, ho
     [b"", b"{", b"\xff\xfe", b"[" * 999, b'{"name": "ab"} trailing'],
     ids=["empty", "cut", "no UTF-8", "deep", "trailing"],
 )
-async def test_what_is_no_json_is_refused(client: httpx.AsyncClient, body: bytes) -> None:
+async def test_what_is_no_json_is_refused(client: httpx2.AsyncClient, body: bytes) -> None:
     answer = await client.post(
         "/things", content=body, headers={"Content-Type": "application/json"}
     )
@@ -154,7 +154,7 @@ async def test_what_is_no_json_is_refused(client: httpx.AsyncClient, body: bytes
 
 
 async def test_wrong_fields_are_all_named_and_their_values_not_repeated(
-    client: httpx.AsyncClient,
+    client: httpx2.AsyncClient,
 ) -> None:
     answer = await client.post("/things", json={"name": "x", "size": SECRET})
     assert [error["field"] for error in answer.json()["errors"]] == ["name", "size"]
@@ -162,7 +162,7 @@ async def test_wrong_fields_are_all_named_and_their_values_not_repeated(
 
 
 async def test_a_good_body_is_read_whatever_its_charset_parameter(
-    client: httpx.AsyncClient,
+    client: httpx2.AsyncClient,
 ) -> None:
     answer = await client.post(
         "/things",
@@ -172,7 +172,7 @@ async def test_a_good_body_is_read_whatever_its_charset_parameter(
     assert (answer.status_code, answer.json()) == (201, {"name": "häuser", "size": 0})
 
 
-async def test_a_body_without_a_length_is_cut_off_at_the_limit(client: httpx.AsyncClient) -> None:
+async def test_a_body_without_a_length_is_cut_off_at_the_limit(client: httpx2.AsyncClient) -> None:
     taken = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -191,14 +191,14 @@ async def test_a_body_without_a_length_is_cut_off_at_the_limit(client: httpx.Asy
 async def test_an_answer_that_breaks_off_is_not_passed_off_as_whole(
     application: ASGIApp,
 ) -> None:
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(application), base_url="http://service"
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(application), base_url="http://service"
     ) as client:
         with pytest.raises(RuntimeError):  # reaches the server, which cuts the connection
             await client.get("/late")
 
 
-async def test_request_and_trace_ids_reach_the_handler(client: httpx.AsyncClient) -> None:
+async def test_request_and_trace_ids_reach_the_handler(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/context", headers={"traceparent": TRACE})
     assert answer.text == f"r-1 {TRACE}"
 
@@ -207,14 +207,14 @@ async def test_request_and_trace_ids_reach_the_handler(client: httpx.AsyncClient
     "given", ["", "00-zz-01", TRACE.upper(), f"00-{'0' * 32}-00f067aa0ba902b7-01"]
 )
 async def test_a_trace_begins_where_none_valid_is_given(
-    client: httpx.AsyncClient, given: str
+    client: httpx2.AsyncClient, given: str
 ) -> None:
     answer = await client.get("/context", headers={"traceparent": given})
     assert is_traceparent(answer.text.partition(" ")[2])
     assert answer.text.partition(" ")[2] != TRACE
 
 
-async def test_ids_end_with_their_request(client: httpx.AsyncClient) -> None:
+async def test_ids_end_with_their_request(client: httpx2.AsyncClient) -> None:
     await client.get("/context")
     assert (request_id.get(), traceparent.get()) == ("", None)
 
@@ -230,7 +230,7 @@ async def test_ids_end_with_their_request(client: httpx.AsyncClient) -> None:
     ],
 )
 async def test_requests_are_measured_by_the_template_of_their_route(
-    client: httpx.AsyncClient, method: str, path: str, route: str, status: int
+    client: httpx2.AsyncClient, method: str, path: str, route: str, status: int
 ) -> None:
     before = observed(method, route, status)
     await client.request(method, path)

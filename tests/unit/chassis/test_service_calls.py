@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -119,13 +119,13 @@ async def test_a_service_token_is_no_user() -> None:
 
 
 @pytest.fixture
-async def answered() -> AsyncIterator[Callable[[httpx.MockTransport], ServiceClient]]:
+async def answered() -> AsyncIterator[Callable[[httpx2.MockTransport], ServiceClient]]:
     """Give a maker of started clients whose calls a function answers instead of a socket."""
     clients: list[ServiceClient] = []
 
-    def make(transport: httpx.MockTransport) -> ServiceClient:
+    def make(transport: httpx2.MockTransport) -> ServiceClient:
         client = ServiceClient(SETTINGS, source="gateway", target="auth")
-        client._client = httpx.AsyncClient(transport=transport, base_url="http://service")
+        client._client = httpx2.AsyncClient(transport=transport, base_url="http://service")
         clients.append(client)
         return client
 
@@ -134,19 +134,19 @@ async def answered() -> AsyncIterator[Callable[[httpx.MockTransport], ServiceCli
         await client.stop()
 
 
-Answered = Callable[[httpx.MockTransport], ServiceClient]
+Answered = Callable[[httpx2.MockTransport], ServiceClient]
 
 
 async def test_a_call_carries_its_token_and_the_ids_of_its_cause(answered: Answered) -> None:
-    seen: list[httpx.Request] = []
+    seen: list[httpx2.Request] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         seen.append(request)
-        return httpx.Response(200, json={"items": []})
+        return httpx2.Response(200, json={"items": []})
 
     tokens = request_id.set("r-1"), traceparent.set(TRACE)
     try:
-        result = await answered(httpx.MockTransport(answer)).get("/internal/x", since="a b")
+        result = await answered(httpx2.MockTransport(answer)).get("/internal/x", since="a b")
     finally:
         request_id.reset(tokens[0])
         traceparent.reset(tokens[1])
@@ -164,13 +164,13 @@ async def test_a_call_carries_its_token_and_the_ids_of_its_cause(answered: Answe
 
 
 async def test_an_empty_answer_is_none(answered: Answered) -> None:
-    client = answered(httpx.MockTransport(lambda _: httpx.Response(204)))
+    client = answered(httpx2.MockTransport(lambda _: httpx2.Response(204)))
     assert await client.post("/internal/x", {"a": 1}) is None
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
 async def test_a_service_that_fails_is_unavailable(answered: Answered, status: int) -> None:
-    client = answered(httpx.MockTransport(lambda _: httpx.Response(status)))
+    client = answered(httpx2.MockTransport(lambda _: httpx2.Response(status)))
     with pytest.raises(Unavailable) as raised:
         await client.get("/internal/x")
     assert raised.value.dependency == "auth"
@@ -178,7 +178,7 @@ async def test_a_service_that_fails_is_unavailable(answered: Answered, status: i
 
 @pytest.mark.parametrize("status", [400, 401, 404, 422])
 async def test_a_refusal_is_told_with_its_status(answered: Answered, status: int) -> None:
-    client = answered(httpx.MockTransport(lambda _: httpx.Response(status)))
+    client = answered(httpx2.MockTransport(lambda _: httpx2.Response(status)))
     with pytest.raises(ServiceCallError) as raised:
         await client.get("/internal/x")
     assert raised.value.status == status
