@@ -45,6 +45,7 @@ async def web(settings: RealtimeSettings, lifecycle: Lifecycle) -> ASGIApp:
     )
     hub = Hub(history)
     revocations.on_revoked(hub.end_session)
+    lifecycle.on_drain(lambda: hub.drain(settings.realtime_drain_seconds))
     await lifecycle.start(
         StreamReader(
             bus,

@@ -11,6 +11,7 @@ from aio_pika.exceptions import AMQPError, DeliveryError
 from aiormq.exceptions import ChannelInvalidStateError
 
 from shared.chassis.errors import Unavailable
+from shared.chassis.lifecycle import end
 from shared.chassis.outbox import EVENTS_EXCHANGE, REALTIME_EXCHANGE
 from shared.chassis.settings import BusSettings
 from shared.schemas.events.subscriptions import SUBSCRIPTIONS
@@ -55,8 +56,7 @@ class Bus:
     async def stop(self) -> None:
         """Close the publishing connection; consumers close their own."""
         if self._waking is not None:
-            self._waking.cancel()
-            await asyncio.gather(self._waking, return_exceptions=True)
+            await end(self._waking)
         connection, self._publishing = self._publishing, None
         if connection is not None:
             await close_quietly(connection)

@@ -22,7 +22,7 @@ from shared.chassis.bus import (
 )
 from shared.chassis.database import SQL, Database, Transaction
 from shared.chassis.errors import PermanentFailure, Unavailable
-from shared.chassis.lifecycle import BackgroundTask, Lifecycle
+from shared.chassis.lifecycle import BackgroundTask, Lifecycle, end
 from shared.chassis.telemetry import metrics
 from shared.chassis.telemetry.tracing import traceparent
 from shared.schemas.events.envelope import Event, EventData
@@ -78,8 +78,7 @@ class EventConsumer(BackgroundTask):
                         await close_quietly(connection)
                 await asyncio.sleep(RECONNECT_SECONDS)
         finally:
-            housekeeping.cancel()
-            await asyncio.gather(housekeeping, return_exceptions=True)
+            await end(housekeeping)
 
     async def _consume(self, connection: AbstractConnection) -> None:
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class Lifecycle:
 
     def __init__(self) -> None:
         self._components: list[Component] = []
+        self._drains: list[Callable[[], Awaitable[None]]] = []
         self._failure: asyncio.Future[None] | None = None
 
     async def start(self, component: ComponentT) -> ComponentT:
@@ -38,6 +40,17 @@ class Lifecycle:
         self._components.append(component)
         await component.start()
         return component
+
+    def on_drain(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Call back when this process has stopped to take new connections, before it closes any.
+
+        For what must take leave of its clients slowly; the process waits for it.
+        """
+        self._drains.append(callback)
+
+    async def drain(self) -> None:
+        """Let all who asked for it drain, together."""
+        await asyncio.gather(*(callback() for callback in self._drains))
 
     def fail(self, error: BaseException) -> None:
         """End the process because of this error; the first one counts."""
@@ -97,10 +110,7 @@ class BackgroundTask(ABC):
             return
         task, self._task = self._task, None
         await self.drain()
-        while not task.done():
-            # Again each second: a library may swallow a cancellation that meets a result.
-            task.cancel()
-            await asyncio.wait({task}, timeout=1.0)
+        await end(task)
 
     def _report(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():
@@ -108,3 +118,16 @@ class BackgroundTask(ABC):
         error = task.exception()
         if error is not None:
             self._lifecycle.fail(error)
+
+
+async def end(*tasks: asyncio.Task[None]) -> None:
+    """Cancel tasks and return when they have ended; their errors are reported elsewhere.
+
+    The cancellation is repeated each second, because a library may swallow one that meets a
+    result.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=1.0)

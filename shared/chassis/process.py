@@ -118,7 +118,7 @@ async def _boot(
     await lifecycle.start(WebServer(answer_metrics, _own_socket(path)))
     if role == "web":
         application = await service.web(settings, lifecycle)
-        await lifecycle.start(WebServer(application, inherited_listener()))
+        await lifecycle.start(WebServer(application, inherited_listener(), lifecycle.drain))
     elif service.worker is not None:
         await service.worker(settings, lifecycle)
 

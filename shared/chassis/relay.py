@@ -8,7 +8,7 @@ from typing import Any
 from shared.chassis.bus import Bus, Unroutable, encode
 from shared.chassis.database import SQL, Database, Record
 from shared.chassis.errors import Unavailable
-from shared.chassis.lifecycle import BackgroundTask, Lifecycle
+from shared.chassis.lifecycle import BackgroundTask, Lifecycle, end
 from shared.chassis.outbox import EVENTS_EXCHANGE, notification_channel
 from shared.chassis.telemetry import metrics
 from shared.schemas.events.subscriptions import SUBSCRIBED_TYPES
@@ -88,8 +88,7 @@ class Relay(BackgroundTask):
                         await self._woken.wait()
             raise Unavailable("postgres")
         finally:
-            housekeeping.cancel()
-            await asyncio.gather(housekeeping, return_exceptions=True)
+            await end(housekeeping)
 
     async def _publish_new(self) -> None:
         published_to = await self._database.fetchval(SQL["outbox_cursor"])

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+from collections.abc import Awaitable, Callable
 
 import uvicorn
 from starlette.responses import PlainTextResponse, Response
@@ -27,8 +28,14 @@ class WebServer:
     plain way, requests that were just arriving are lost.
     """
 
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
-        self._listener = listener
+    def __init__(
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        drain: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Take the application, the socket, and what else drains once nothing new arrives."""
+        self._drain = drain
         self._config = uvicorn.Config(
             app,
             http="httptools",
@@ -65,6 +72,8 @@ class WebServer:
         await asyncio.sleep(SETTLE_SECONDS)
         self._config.encoded_headers.append((b"connection", b"close"))
         self._server.server_state.default_headers.append((b"connection", b"close"))
+        if self._drain is not None:
+            await self._drain()
         deadline = asyncio.get_running_loop().time() + DRAIN_SECONDS
         while self._server.server_state.connections:
             if asyncio.get_running_loop().time() >= deadline:

@@ -20,7 +20,7 @@ from shared.chassis.database import SQL, Database, Record
 from shared.chassis.errors import PermanentFailure, Unavailable
 from shared.chassis.jobs.commands import Job
 from shared.chassis.jobs.running import JobHandler, LeaseLost, RunningJob
-from shared.chassis.lifecycle import BackgroundTask, Lifecycle
+from shared.chassis.lifecycle import BackgroundTask, Lifecycle, end
 from shared.chassis.telemetry import metrics
 from shared.chassis.telemetry.tracing import traceparent
 
@@ -84,9 +84,7 @@ class JobWorker(BackgroundTask):
                             await self._woken.wait()
             await asyncio.Event().wait()  # leases are renewed until the drain is over
         finally:
-            for aide in aides:
-                aide.cancel()
-            await asyncio.gather(*aides, return_exceptions=True)
+            await end(*aides)
 
     async def drain(self) -> None:
         """Claim no more, let running jobs finish, and give back what does not in time."""
