@@ -42,6 +42,12 @@ class OperatorSettings(BaseModel):
         le=HIGHEST_PORT,
         description="The public port; all others of the stack are found free on loopback",
     )
+    listen_address: str = Field(
+        default="127.0.0.1",
+        pattern=r"^(127\.0\.0\.1|0\.0\.0\.0)$",
+        description="Address that the public port is bound to; 0.0.0.0 opens it to the network "
+        "(in a container, to what its published ports let in)",
+    )
     public_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^/]+$",

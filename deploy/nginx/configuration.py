@@ -216,9 +216,11 @@ def _upstreams(settings: NginxSettings) -> list[str]:
     for service in SERVICES:
         socket = quote(f"unix:{settings.run_dir / f'{service}.sock'}")
         # One server, several processes behind it: one that dies must not close the door to all.
+        # Idle connections are closed from this side, before a draining process closes them: its
+        # close could meet a request.
         lines += block(
             f"upstream {service}",
-            [f"server {socket} max_fails=0;", "keepalive 64;", "keepalive_timeout 60s;"],
+            [f"server {socket} max_fails=0;", "keepalive 64;", "keepalive_timeout 1s;"],
         )
     s3 = urlsplit(settings.s3_endpoint)
     port = s3.port or (443 if s3.scheme == "https" else 80)

@@ -25,7 +25,7 @@ _UNREACHABLE = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a statement that meets the server's last words
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -41,6 +41,10 @@ class ConstraintViolation(Exception):  # noqa: N818 - what happened, which may w
     def __init__(self, constraint: str) -> None:
         self.constraint = constraint
         super().__init__(f"constraint {constraint} does not hold")
+
+
+class TransactionAborted(Exception):  # noqa: N818 - what happened to it
+    """A statement of this transaction failed and its error was passed over: nothing was kept."""
 
 
 class Executor(Protocol):
@@ -72,6 +76,8 @@ class Transaction:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._after_commit: list[Callable[[], None]] = []
+        self.aborted = False
+        """Whether a statement failed, so that the server will not commit."""
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call back once the transaction has committed; not if it rolls back."""
@@ -79,31 +85,50 @@ class Transaction:
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
         """Return all rows. Raises Unavailable or ConstraintViolation."""
-        with _translated_errors():
+        with self._statement():
             rows: list[Record] = await self._connection.fetch(sql, *args)
             return rows
 
     async def fetchrow(self, sql: str, *args: Any) -> Record | None:
         """Return the first row, or None. Raises Unavailable or ConstraintViolation."""
-        with _translated_errors():
+        with self._statement():
             return await self._connection.fetchrow(sql, *args)
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
         """Return one value, or None. Raises Unavailable or ConstraintViolation."""
-        with _translated_errors():
+        with self._statement():
             return await self._connection.fetchval(sql, *args)
 
     async def execute(self, sql: str, *args: Any) -> str:
         """Run a statement for its effect. Raises Unavailable or ConstraintViolation."""
-        with _translated_errors():
+        with self._statement():
             tag: str = await self._connection.execute(sql, *args)
             return tag
 
     @contextlib.asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """Roll back only what happens inside if it raises; the transaction goes on."""
-        async with self._connection.transaction():
+        with self._statement():
+            block = self._connection.transaction()
+            await block.start()
+        try:
             yield
+        except BaseException:
+            with self._statement():
+                await block.rollback()
+            self.aborted = False
+            raise
+        with self._statement():
+            await block.commit()
+
+    @contextlib.contextmanager
+    def _statement(self) -> Iterator[None]:
+        try:
+            with _translated_errors(self._connection):
+                yield
+        except BaseException:
+            self.aborted = True
+            raise
 
     def committed(self) -> None:
         """Run the callbacks; called by the database after the commit."""
@@ -178,7 +203,7 @@ class Database:
         async with self._acquired() as connection:
             transaction = Transaction(connection)
             block = connection.transaction()
-            with _translated_errors():
+            with _translated_errors(connection):
                 await block.start()
             try:
                 yield transaction
@@ -187,33 +212,38 @@ class Database:
                 with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                     await block.rollback()
                 raise
-            with _translated_errors():
+            if transaction.aborted:
+                # The server would answer this commit by rolling back, and not call it an error.
+                with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                    await block.rollback()
+                raise TransactionAborted("put what may fail into a savepoint")
+            with _translated_errors(connection):
                 await block.commit()
         transaction.committed()
 
     async def fetch(self, sql: str, *args: Any) -> list[Record]:
         """Return all rows. Raises Unavailable or ConstraintViolation."""
         async with self._acquired() as connection:
-            with _translated_errors():
+            with _translated_errors(connection):
                 rows: list[Record] = await connection.fetch(sql, *args)
                 return rows
 
     async def fetchrow(self, sql: str, *args: Any) -> Record | None:
         """Return the first row, or None. Raises Unavailable or ConstraintViolation."""
         async with self._acquired() as connection:
-            with _translated_errors():
+            with _translated_errors(connection):
                 return await connection.fetchrow(sql, *args)
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
         """Return one value, or None. Raises Unavailable or ConstraintViolation."""
         async with self._acquired() as connection:
-            with _translated_errors():
+            with _translated_errors(connection):
                 return await connection.fetchval(sql, *args)
 
     async def execute(self, sql: str, *args: Any) -> str:
         """Run a statement for its effect. Raises Unavailable or ConstraintViolation."""
         async with self._acquired() as connection:
-            with _translated_errors():
+            with _translated_errors(connection):
                 tag: str = await connection.execute(sql, *args)
                 return tag
 
@@ -235,15 +265,26 @@ class Database:
 
 
 @contextlib.contextmanager
-def _translated_errors() -> Iterator[None]:
+def _translated_errors(connection: Any = None) -> Iterator[None]:
     try:
         yield
     except asyncpg.IntegrityConstraintViolationError as error:
         raise ConstraintViolation(error.constraint_name or "unnamed") from error
-    except _UNREACHABLE as error:
-        if isinstance(error, ValueError):  # a wrong argument is our mistake, not the server's loss
+    except asyncpg.InterfaceError as error:
+        # The same type tells of a lost connection and of our own mistakes, such as an argument too
+        # many: on a connection that is open it is a mistake.
+        if isinstance(error, ValueError) or _is_open(connection):
             raise
         raise Unavailable("postgres") from error
+    except _UNREACHABLE as error:
+        raise Unavailable("postgres") from error
+
+
+def _is_open(connection: Any) -> bool:
+    try:
+        return connection is not None and not connection.is_closed()
+    except asyncpg.InterfaceError:  # the pool took it back when it was lost
+        return False
 
 
 async def _register_json(connection: Any) -> None:

@@ -50,7 +50,14 @@ class Lifecycle:
 
     async def drain(self) -> None:
         """Let all who asked for it drain, together."""
-        await asyncio.gather(*(callback() for callback in self._drains))
+        outcomes = await asyncio.gather(
+            *(callback() for callback in self._drains), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                logger.error(
+                    "a part did not drain", exc_info=outcome, extra={"action": "drain_failed"}
+                )
 
     def fail(self, error: BaseException) -> None:
         """End the process because of this error; the first one counts."""
@@ -109,8 +116,10 @@ class BackgroundTask(ABC):
         if self._task is None:
             return
         task, self._task = self._task, None
-        await self.drain()
-        await end(task)
+        try:
+            await self.drain()
+        finally:
+            await end(task)
 
     def _report(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():

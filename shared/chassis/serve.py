@@ -91,6 +91,7 @@ class _Acceptor(uvicorn.Server):
         super().__init__(config)
         self._listener = listener
         self._arrivals: set[asyncio.Task[None]] = set()
+        self._resuming: asyncio.TimerHandle | None = None
         self.servers = []
 
     async def begin(self) -> None:
@@ -98,12 +99,17 @@ class _Acceptor(uvicorn.Server):
         self.lifespan = self.config.lifespan_class(self.config)
         await self.on_tick(0)
         self._listener.settimeout(0)
-        asyncio.get_running_loop().add_reader(self._listener.fileno(), self._accept)
+        self._resume()
         self.started = True
 
     def stop_accepting(self) -> None:
         """Leave the listener to the siblings that share it."""
+        if self._resuming is not None:
+            self._resuming.cancel()
         asyncio.get_running_loop().remove_reader(self._listener.fileno())
+
+    def _resume(self) -> None:
+        asyncio.get_running_loop().add_reader(self._listener.fileno(), self._accept)
 
     async def finish(self) -> None:
         """Close idle connections and wait for busy ones."""
@@ -116,6 +122,11 @@ class _Acceptor(uvicorn.Server):
             try:
                 connection, _ = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError:
+                # Out of file descriptors: trying at once would only burn the processor.
+                self.stop_accepting()
+                self._resuming = asyncio.get_running_loop().call_later(1.0, self._resume)
                 return
             connection.settimeout(0)
             task = asyncio.create_task(self._serve_connection(connection))

@@ -217,6 +217,7 @@ def _nginx(stack: Stack) -> PartSpec:
     folder = private_folder(stack.home.part("nginx"))
     operator = stack.configuration.operator
     settings = nginx.NginxSettings(
+        address=operator.listen_address,
         port=operator.port,
         metrics_port=stack.ports.nginx_metrics,
         public_url=operator.public_address,

@@ -26,7 +26,7 @@ class JwksClient(BackgroundTask):
         super().__init__(lifecycle)
         self._auth = auth
         self._keys: dict[str, EllipticCurvePublicKey] = {}
-        self._loaded_at = float("-inf")
+        self._asked_at = float("-inf")
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
@@ -50,15 +50,14 @@ class JwksClient(BackgroundTask):
         """Return the key with this id, or None; asks auth for an unknown one once a second."""
         if key_id not in self._keys:
             async with self._lock:
-                due = self._loaded_at + MISS_INTERVAL_SECONDS <= time.monotonic()
+                due = self._asked_at + MISS_INTERVAL_SECONDS <= time.monotonic()
                 if key_id not in self._keys and due:
                     await self._load()
         return self._keys.get(key_id)
 
     async def _load(self) -> None:
-        document = await self._auth.get("/internal/jwks")
-        self._keys = parse_jwks(document)
-        self._loaded_at = time.monotonic()
+        self._asked_at = time.monotonic()
+        self._keys = parse_jwks(await self._auth.get("/internal/jwks"))
 
 
 def parse_jwks(document: dict[str, Any]) -> dict[str, EllipticCurvePublicKey]:

@@ -202,13 +202,12 @@ async def test_a_cancelled_transaction_is_rolled_back_and_its_connection_is_clea
             waiting.set()
             await transaction.execute("SELECT pg_sleep(60)")
 
-    tasks = [asyncio.create_task(hang()) for _ in range(1)]
+    task = asyncio.create_task(hang())
     await waiting.wait()
     await eventually_sleeping(database)
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks, timeout=5)
-    assert tasks[0].cancelled()
+    task.cancel()
+    await asyncio.wait({task}, timeout=5)
+    assert task.cancelled()
     assert await owners(database) == []
     assert await is_clean(database)
 

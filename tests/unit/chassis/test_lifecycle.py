@@ -108,6 +108,23 @@ async def test_a_part_that_fails_to_stop_does_not_keep_the_others() -> None:
     assert diary[2:] == ["stop bus", "stop database"]
 
 
+async def test_all_who_asked_for_it_drain_together_and_are_waited_for() -> None:
+    lifecycle = Lifecycle()
+    first, second = asyncio.Event(), asyncio.Event()
+
+    async def wait_for_the_second() -> None:
+        await second.wait()
+        first.set()
+
+    async def be_the_second() -> None:
+        second.set()
+
+    lifecycle.on_drain(wait_for_the_second)
+    lifecycle.on_drain(be_the_second)
+    await asyncio.wait_for(lifecycle.drain(), 5)
+    assert first.is_set()
+
+
 async def test_the_first_failure_ends_the_process() -> None:
     lifecycle = Lifecycle()
     waiting = asyncio.create_task(lifecycle.failed())

@@ -38,7 +38,7 @@ SETTINGS = settings_with("k" * 32)
 
 def service_token(*, key: str = "k" * 32, header: Any = SERVICE_HEADER, **changes: Any) -> str:
     now = int(time.time())
-    claims = {"iss": "gateway", "aud": "auth", "iat": now, "exp": now + 60} | changes
+    claims = {"iss": "gateway", "aud": "auth", "iat": now, "exp": now + 3600} | changes
     present = {name: value for name, value in claims.items() if value is not None}
     return jwt.encode(present, key, "HS256", headers=header)
 
