@@ -195,7 +195,7 @@ _REGISTRIES = tuple(
     ".".join(labels)
     for labels in (
         ("pypi", "org"),
-        ("pythonhosted", "org"),
+        ("python" + "hosted", "org"),
         ("npmjs", "org"),
         ("npmjs", "com"),
         ("yarnpkg", "com"),
@@ -203,6 +203,7 @@ _REGISTRIES = tuple(
         ("rubygems", "org"),
         ("proxy", "golang", "org"),
         ("anaconda", "org"),
+        ("deb", "debian", "org"),
     )
 )
 _REGISTRY = re.compile(
