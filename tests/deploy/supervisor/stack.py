@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,21 @@ class Stack:
             answer = connection.recv(100)
         assert answer, "the connection was closed without an answer"
         return int(answer)
+
+    def answering(self, spec: PartSpec, count: int) -> set[int]:
+        """Ask until so many instances have answered; return their pids.
+
+        Whom the kernel wakes is its own affair, so many ask at once until everyone had a turn.
+        """
+        answered: set[int] = set()
+        with ThreadPoolExecutor(16) as askers:
+
+            def enough() -> bool:
+                answered.update(askers.map(lambda _: self.ask(spec), range(48)))
+                return len(answered) >= count
+
+            until(enough)
+        return answered
 
     def lines(self) -> list[str]:
         return self.journal.read_text().splitlines() if self.journal.exists() else []

@@ -51,7 +51,7 @@ def test_scaling_is_remembered_over_a_restart(stack: Stack) -> None:
     stack.client.scale({"auth": 3})
     assert len(stack.pids("auth")) == 3
     assert first in stack.pids("auth")
-    assert {stack.ask(web) for _ in range(60)} == set(stack.pids("auth"))
+    assert stack.answering(web, 3) == set(stack.pids("auth"))
 
     stack.client.scale({"auth": 2})
     assert len(stack.pids("auth")) == 2
