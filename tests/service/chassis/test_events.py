@@ -1,7 +1,5 @@
 """Events go from a committed transaction to their one effect, whatever happens in between."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,22 +13,10 @@ from shared.chassis.relay import Relay
 from shared.schemas.events.auth import SignupRequested
 from shared.schemas.events.envelope import Event
 from tests.parts.rabbitmq import RabbitNode
+from tests.parts.waiting import eventually
 from tests.service.chassis.conftest import Messaging
 
 INSERT = "INSERT INTO effects (key) VALUES ($1)"
-
-
-async def eventually(
-    condition: Callable[[], Awaitable[Any]], expected: Any, seconds: float = 20
-) -> None:
-    """Wait until the condition gives what is expected."""
-    value = None
-    try:
-        async with asyncio.timeout(seconds):
-            while (value := await condition()) != expected:
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        pytest.fail(f"expected {expected!r}, the last value was {value!r}")
 
 
 async def effects(messaging: Messaging) -> list[str]:

@@ -10,8 +10,9 @@ from shared.chassis.errors import PermanentFailure, Unavailable
 from shared.chassis.jobs.commands import Job, JobQueue
 from shared.chassis.jobs.running import LeaseLost, RunningJob
 from shared.chassis.jobs.worker import JobWorker
+from tests.parts.waiting import eventually
 from tests.service.chassis.conftest import Messaging
-from tests.service.chassis.test_events import INSERT, effects, eventually
+from tests.service.chassis.test_events import INSERT, effects
 
 
 class Effect(Job):

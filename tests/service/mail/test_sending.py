@@ -9,8 +9,8 @@ from uuid_utils.compat import uuid7
 
 from services.mail import store
 from services.mail.jobs import SendMessage
+from tests.parts.waiting import eventually
 from tests.service.mail.conftest import MailHouse
-from tests.service.mail.waiting import eventually
 
 TOKEN = "T0kenThatMustNotBeStoredAnywhere_" + "A" * 31
 URL = f"http://127.0.0.1:8080/verify#token={TOKEN}"
