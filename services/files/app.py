@@ -21,6 +21,7 @@ from shared.chassis.identity.keys import JwksClient
 from shared.chassis.identity.service_calls import ServiceClient
 from shared.chassis.identity.tokens import Authenticator, TokenVerifier
 from shared.chassis.jobs.commands import JobQueue
+from shared.chassis.jobs.wakeups import Wakeups
 from shared.chassis.jobs.worker import JobWorker
 from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.outbox import Outbox
@@ -68,6 +69,7 @@ async def worker(settings: FilesSettings, lifecycle: Lifecycle) -> None:
     images = await lifecycle.start(
         ImagePool(size=settings.image_processes, timeout_seconds=settings.image_timeout_seconds)
     )
+    wakeups = await lifecycle.start(Wakeups(bus, lifecycle))
     await lifecycle.start(Relay(database, bus, lifecycle))
     variants = Variants(
         database, objects, images, Outbox(NAME), maximum_bytes=settings.image_max_bytes
@@ -76,7 +78,7 @@ async def worker(settings: FilesSettings, lifecycle: Lifecycle) -> None:
     await lifecycle.start(
         JobWorker(
             database,
-            bus,
+            wakeups,
             lifecycle,
             queue=IMAGES_QUEUE,
             handlers={MakeVariants: variants.make},
@@ -86,7 +88,7 @@ async def worker(settings: FilesSettings, lifecycle: Lifecycle) -> None:
     await lifecycle.start(
         JobWorker(
             database,
-            bus,
+            wakeups,
             lifecycle,
             queue=UPLOADS_QUEUE,
             handlers={SweepUpload: unfinished.sweep},

@@ -19,6 +19,7 @@ from shared.chassis.identity.keys import JwksClient
 from shared.chassis.identity.service_calls import ServiceClient
 from shared.chassis.identity.tokens import Authenticator, TokenVerifier
 from shared.chassis.jobs.commands import JobQueue
+from shared.chassis.jobs.wakeups import Wakeups
 from shared.chassis.jobs.worker import JobWorker
 from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.outbox import Outbox
@@ -57,11 +58,12 @@ async def worker(settings: MailSettings, lifecycle: Lifecycle) -> None:
         sender=parse_mailbox(settings.mail_from),
         public_url=settings.public_url,
     )
+    wakeups = await lifecycle.start(Wakeups(bus, lifecycle))
     await lifecycle.start(Relay(database, bus, lifecycle))
     await lifecycle.start(
         JobWorker(
             database,
-            bus,
+            wakeups,
             lifecycle,
             queue=SendMessage.queue,
             handlers={SendMessage: sender.send},

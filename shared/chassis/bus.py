@@ -134,8 +134,8 @@ class Bus:
             with contextlib.suppress(Unavailable):
                 await self.publish(
                     WAKE_EXCHANGE,
-                    f"{self.service}.{queue}",
-                    b"",
+                    self.service,
+                    queue.encode(),
                     message_id="",
                     mandatory=False,
                     expiration_seconds=5,

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
+from shared.chassis.conditions import Conditions
+
 logger = logging.getLogger(__name__)
 
 
@@ -27,10 +29,15 @@ class Lifecycle:
 
     They are stopped in the reverse order, so whatever a part was given is still there while it
     drains. A part that cannot go on calls `fail`, and the process ends with an error: its
-    supervisor starts it anew, which is better than a process that is half alive.
+    supervisor starts it anew, which is better than a process that is half alive. A part that
+    goes on, though not as it should, says so in `conditions`.
+
+    Attributes:
+        conditions: what `./freehold status` shows of this process.
     """
 
     def __init__(self) -> None:
+        self.conditions = Conditions()
         self._components: list[Component] = []
         self._drains: list[Callable[[], Awaitable[None]]] = []
         self._failure: asyncio.Future[None] | None = None

@@ -16,12 +16,13 @@ from aio_pika.abc import AbstractChannel
 from starlette.types import ASGIApp
 
 from shared.chassis.bus import Bus, close_quietly, declare_topology
+from shared.chassis.clock import ClockWatch
 from shared.chassis.database import Database
 from shared.chassis.errors import Unavailable
 from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.migrations import CHASSIS_MIGRATIONS, MigrationError, migrate
 from shared.chassis.notify import Supervisor
-from shared.chassis.serve import WebServer, answer_metrics, inherited_listener
+from shared.chassis.serve import MetricsEndpoint, WebServer, inherited_listener
 from shared.chassis.settings import BusSettings, DatabaseSettings, Settings, SettingsError
 from shared.chassis.telemetry.logs import configure_logging
 
@@ -115,7 +116,8 @@ async def _boot(
     service: Service[SettingsT], settings: SettingsT, role: str, lifecycle: Lifecycle
 ) -> None:
     path = settings.run_dir / "metrics" / f"{service.name}-{role}-{settings.instance}.sock"
-    await lifecycle.start(WebServer(answer_metrics, _own_socket(path)))
+    await lifecycle.start(WebServer(MetricsEndpoint(lifecycle.conditions), _own_socket(path)))
+    await lifecycle.start(ClockWatch(lifecycle))
     if role == "web":
         application = await service.web(settings, lifecycle)
         await lifecycle.start(WebServer(application, inherited_listener(), lifecycle.drain))

@@ -9,6 +9,7 @@ import uvicorn
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared.chassis.conditions import Conditions
 from shared.chassis.telemetry.metrics import exposition
 
 ACCEPT_BATCH = 64
@@ -152,8 +153,23 @@ def inherited_listener() -> socket.socket:
     return socket.socket(fileno=3)
 
 
-async def answer_metrics(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer on a process' own metrics socket: `/metrics`; anything else means "alive"."""
-    alive = PlainTextResponse("ok\n")
-    metrics = Response(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
-    await (metrics if scope["path"] == "/metrics" else alive)(scope, receive, send)
+class MetricsEndpoint:
+    """What a process answers on its own metrics socket.
+
+    `/metrics` in Prometheus' text format, `/conditions` as JSON; anything else means "alive".
+    """
+
+    def __init__(self, conditions: Conditions) -> None:
+        """Take the conditions of this process."""
+        self._conditions = conditions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self._answer(scope["path"])(scope, receive, send)
+
+    def _answer(self, path: str) -> Response:
+        if path == "/metrics":
+            return Response(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        if path == "/conditions":
+            return Response(self._conditions.document(), media_type="application/json")
+        return PlainTextResponse("ok\n")

@@ -31,8 +31,22 @@ JOB_DURATION = Histogram(
     ["queue", "kind"],
     buckets=(0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60),
 )
+JOB_WAIT = Histogram(
+    "job_wait_seconds",
+    "Time from when a job was due until an attempt began",
+    ["queue"],
+    buckets=(0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60, 300),
+)
 JOBS_DEPTH = Gauge("jobs_depth", "Jobs by state", ["queue", "state"])
 JOBS_AGE = Gauge("jobs_oldest_age_seconds", "How long the oldest due job has waited", ["queue"])
+CONDITIONS = Gauge(
+    "conditions",
+    "1 for each condition of this process that `status` shows",
+    ["condition", "failing"],
+)
+CLOCK_JUMPS = Counter(
+    "clock_jumps_total", "Jumps of the machine's clock by more than 5 s", ["direction"]
+)
 
 
 def exposition() -> bytes:

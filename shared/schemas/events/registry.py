@@ -3,6 +3,7 @@
 from shared.schemas.events.auth import SessionRevoked, SignupRequested, UserRegistered
 from shared.schemas.events.envelope import EventData
 from shared.schemas.events.files import FileReady, FileRejected, FileUploaded
+from shared.schemas.events.jobs import JobFailed
 from shared.schemas.events.mail import MailBounced, MailDelivered
 
 EVENT_TYPES: dict[str, type[EventData]] = {
@@ -16,5 +17,6 @@ EVENT_TYPES: dict[str, type[EventData]] = {
         FileRejected,
         MailDelivered,
         MailBounced,
+        JobFailed,
     )
 }

@@ -8,6 +8,7 @@ import pytest
 
 from shared.chassis.bus import Bus, close_quietly, declare_topology
 from shared.chassis.database import Database
+from shared.chassis.jobs.wakeups import Wakeups
 from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.migrations import CHASSIS_MIGRATIONS, migrate
 from shared.chassis.outbox import Outbox
@@ -21,6 +22,7 @@ class Messaging:
 
     database: Database
     bus: Bus
+    wakeups: Wakeups
     outbox: Outbox = field(default_factory=lambda: Outbox("mail"))
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
 
@@ -46,7 +48,9 @@ async def messaging(database: Database, rabbitmq: RabbitNode) -> AsyncIterator[M
     channel = await connection.channel()
     await declare_topology(channel, "mail")
     await (await channel.get_queue("mail.events")).purge()
-    messaging = Messaging(database, bus)
+    lifecycle = Lifecycle()
+    wakeups = await lifecycle.start(Wakeups(bus, lifecycle))
+    messaging = Messaging(database, bus, wakeups, lifecycle=lifecycle)
     yield messaging
     await messaging.lifecycle.stop()
     await bus.stop()

@@ -39,7 +39,7 @@ async def work(messaging: Messaging, handler: Any = record) -> JobWorker:
 def worker(messaging: Messaging, handler: Any) -> JobWorker:
     return JobWorker(
         messaging.database,
-        messaging.bus,
+        messaging.wakeups,
         messaging.lifecycle,
         queue="tests",
         handlers={Effect: handler},
@@ -74,16 +74,17 @@ async def test_a_delayed_job_waits(messaging: Messaging) -> None:
     await enqueue(messaging, "later", delay=timedelta(seconds=2))
     await enqueue(messaging, "now")
     await eventually(lambda: effects(messaging), ["now"])
-    assert await states(messaging) == [("queued", 0), ("completed", 1)]
+    assert await states(messaging) == [("scheduled", 0), ("completed", 1)]
     await eventually(lambda: effects(messaging), ["now", "later"])
 
 
 async def test_a_unique_key_holds_while_its_job_waits(messaging: Messaging) -> None:
-    assert await enqueue(messaging, "one", unique="k") is not None
-    assert await enqueue(messaging, "two", unique="k") is None
+    first = await enqueue(messaging, "one", unique="k")
+    assert first.inserted
+    assert await enqueue(messaging, "two", unique="k") == (first.job_id, False)
     await work(messaging)
     await eventually(lambda: effects(messaging), ["one"])
-    assert await enqueue(messaging, "three", unique="k") is not None
+    assert (await enqueue(messaging, "three", unique="k")).inserted
     await eventually(lambda: effects(messaging), ["one", "three"])
 
 
@@ -118,7 +119,7 @@ async def test_failures(
 async def test_a_part_that_is_down_uses_up_no_attempt(
     messaging: Messaging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.chassis.jobs.worker.POSTPONE", timedelta(milliseconds=50))
+    monkeypatch.setattr("shared.chassis.jobs.attempts.POSTPONE", timedelta(milliseconds=50))
     calls = 0
 
     async def wait_for_s3(job: RunningJob[Effect]) -> None:
@@ -140,7 +141,7 @@ async def test_the_job_of_a_dead_worker_runs_again_without_a_used_up_attempt(
     await enqueue(messaging, "e")
     await messaging.database.execute(
         "UPDATE jobs SET state = 'running', attempts = 1, worker = 'dead',"
-        " lease_until = now() - interval '1 second'"
+        " lease = '15 s', lease_until = now() - interval '1 second'"
     )
     await work(messaging)
     await eventually(lambda: states(messaging), [("completed", 1)])

@@ -25,6 +25,7 @@ from shared.chassis.bus import Bus
 from shared.chassis.database import Database
 from shared.chassis.identity.tokens import Authenticator, TokenVerifier
 from shared.chassis.jobs.commands import JobQueue
+from shared.chassis.jobs.wakeups import Wakeups
 from shared.chassis.jobs.worker import JobWorker
 from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.outbox import Outbox
@@ -162,7 +163,7 @@ class FilesService:
         variants = await self.database.fetch("SELECT name FROM variants ORDER BY name")
         events = await self.database.fetch("SELECT routing_key FROM outbox ORDER BY id")
         jobs = await self.database.fetch(
-            "SELECT kind, state FROM jobs WHERE NOT (kind = 'sweep_upload' AND state = 'queued' "
+            "SELECT kind, state FROM jobs WHERE NOT (kind = 'sweep_upload' AND state = 'scheduled' "
             "AND run_at > now() + interval '59 minutes') ORDER BY id"
         )
         return Traces(
@@ -196,12 +197,13 @@ class FilesService:
             maximum_bytes=self.settings.image_max_bytes,
         )
         unfinished = UnfinishedUploads(self.database, self.store, JobQueue(None))
+        wakeups = await lifecycle.start(Wakeups(bus, lifecycle))
         for queue, kind, handler in (
             (IMAGES_QUEUE, MakeVariants, variants.make),
             (UPLOADS_QUEUE, SweepUpload, unfinished.sweep),
         ):
             await lifecycle.start(
-                JobWorker(self.database, bus, lifecycle, queue=queue, handlers={kind: handler})
+                JobWorker(self.database, wakeups, lifecycle, queue=queue, handlers={kind: handler})
             )
         try:
             yield images

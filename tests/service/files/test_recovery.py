@@ -78,7 +78,7 @@ async def test_an_upload_that_goes_on_is_looked_at_again(
     assert (await service.traces()).files == [("a.bin", "uploading")]
     assert service.objects.keys() == {key}
     waits = await service.database.fetchval(
-        "SELECT run_at - now() FROM jobs WHERE state = 'queued'"
+        "SELECT run_at - now() FROM jobs WHERE state = 'scheduled'"
     )
     assert timedelta(hours=1, minutes=59) < waits < timedelta(hours=2, seconds=2)
 
@@ -162,7 +162,7 @@ async def test_without_s3_uploads_are_refused_and_the_rest_goes_on(
 async def _postponed(service: FilesService) -> bool:
     return bool(
         await service.database.fetchval(
-            "SELECT state = 'queued' AND run_at > now() FROM jobs WHERE kind = 'make_variants'"
+            "SELECT state = 'scheduled' AND run_at > now() FROM jobs WHERE kind = 'make_variants'"
         )
     )
 

@@ -209,7 +209,7 @@ async def test_while_auth_is_away_no_attempt_is_used_up(house: MailHouse) -> Non
     await house.sign_up(add_link(house))
 
     async def postponed() -> bool:
-        run_at = "SELECT count(*) FROM jobs WHERE state = 'queued' AND run_at > created_at"
+        run_at = "SELECT count(*) FROM jobs WHERE state = 'scheduled' AND run_at > created_at"
         return bool(await house.value(run_at))
 
     await eventually(postponed, expected=True)
