@@ -1,9 +1,14 @@
 """Fixtures that every kind of test may use: the real servers, each started once when asked for."""
 
+import asyncio
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from pydantic import SecretStr
 
+from shared.chassis.bus import Bus, declare_topology
+from shared.chassis.settings import BusSettings
 from tests.parts.postgres import PostgresCluster
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.seaweedfs import S3Server
@@ -37,8 +42,18 @@ def rabbitmq() -> Iterator[RabbitNode]:
     """Give a running RabbitMQ node."""
     node = RabbitNode()
     node.start()
+    # The queue that takes every event is always there: without it no event may be published.
+    thread = threading.Thread(target=asyncio.run, args=[_declare_queues_of_jobs(node)])
+    thread.start()
+    thread.join()
     yield node
     node.remove()
+
+
+async def _declare_queues_of_jobs(node: RabbitNode) -> None:
+    connection = await Bus(BusSettings(amqp_url=SecretStr(node.url)), "jobs").connect("tests")
+    async with connection:
+        await declare_topology(await connection.channel(), "jobs")
 
 
 @pytest.fixture(scope="session")

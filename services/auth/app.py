@@ -109,7 +109,7 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
 async def worker(settings: AuthSettings, lifecycle: Lifecycle) -> None:
     """Start the parts of a worker process."""
     database = await lifecycle.start(Database(settings, NAME))
-    bus = await lifecycle.start(Bus(settings, NAME))
+    bus = await lifecycle.start(Bus(settings, NAME, lifecycle.conditions))
     await lifecycle.start(Relay(database, bus, lifecycle))
     await lifecycle.start(CleanUp(database, lifecycle))
 

@@ -1,8 +1,8 @@
 """The one secret of this service, and the keys that are derived from it."""
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
+
+from shared.chassis.sealing import derive_key
 
 
 class MasterKey:
@@ -13,9 +13,4 @@ class MasterKey:
 
     def derive(self, purpose: str) -> bytes:
         """Return 32 bytes that nothing about another purpose's key reveals."""
-        return HKDF(
-            algorithm=hashes.SHA256(),
-            length=32,
-            salt=None,
-            info=b"freehold/auth/" + purpose.encode(),
-        ).derive(self._secret.get_secret_value().encode())
+        return derive_key(self._secret, service="auth", purpose=purpose)

@@ -3,21 +3,18 @@
 import base64
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.auth import store
 from services.auth.master_key import MasterKey
 from services.auth.records import SigningKeyRow
 from shared.chassis.database import Database
 from shared.chassis.identity.tokens import ALGORITHM
+from shared.chassis.sealing import Seal, Unsealable
 
-_NONCE_BYTES = 12
 _COORDINATE_BYTES = 32
 
 
@@ -42,7 +39,7 @@ class KeyRing:
 
     def __init__(self, database: Database, master_key: MasterKey) -> None:
         self._database = database
-        self._cipher = AESGCM(master_key.derive("signing-keys"))
+        self._seal = Seal(master_key.derive("signing-keys"))
         self._keys: dict[str, SigningKey] = {}
         self._current: SigningKey | None = None
 
@@ -89,15 +86,12 @@ class KeyRing:
         public = private_key.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        nonce = os.urandom(_NONCE_BYTES)
-        encrypted = nonce + self._cipher.encrypt(nonce, plain, key_id.encode())
-        return SigningKeyRow(key_id, ALGORITHM, public, encrypted)
+        return SigningKeyRow(key_id, ALGORITHM, public, self._seal.seal(plain, place=key_id))
 
     def _decrypt(self, row: SigningKeyRow) -> SigningKey:
-        nonce, encrypted = row.private_key[:_NONCE_BYTES], row.private_key[_NONCE_BYTES:]
         try:
-            plain = self._cipher.decrypt(nonce, encrypted, row.id.encode())
-        except InvalidTag as error:
+            plain = self._seal.open(row.private_key, place=row.id)
+        except Unsealable as error:
             raise UnreadableSigningKey(
                 f"signing key {row.id} does not decrypt: FREEHOLD_MASTER_KEY is not the one it was "
                 "stored with; restore that secret from the backup of this installation"

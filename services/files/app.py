@@ -34,7 +34,7 @@ NAME: Final = "files"
 async def web(settings: FilesSettings, lifecycle: Lifecycle) -> ASGIApp:
     """Start the parts of a web process."""
     database = await lifecycle.start(Database(settings, NAME))
-    bus = await lifecycle.start(Bus(settings, NAME))
+    bus = await lifecycle.start(Bus(settings, NAME, lifecycle.conditions))
     objects = await lifecycle.start(ObjectStore(settings))
     auth = await lifecycle.start(ServiceClient(settings, source=NAME, target="auth"))
     keys = await lifecycle.start(JwksClient(auth, lifecycle))
@@ -64,7 +64,7 @@ def application(
 async def worker(settings: FilesSettings, lifecycle: Lifecycle) -> None:
     """Start the parts of a worker process."""
     database = await lifecycle.start(Database(settings, NAME))
-    bus = await lifecycle.start(Bus(settings, NAME))
+    bus = await lifecycle.start(Bus(settings, NAME, lifecycle.conditions))
     objects = await lifecycle.start(ObjectStore(settings))
     images = await lifecycle.start(
         ImagePool(size=settings.image_processes, timeout_seconds=settings.image_timeout_seconds)

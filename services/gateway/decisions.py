@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.gateway.api_keys import KEY_PREFIX, ApiKeyExchange
-from services.gateway.route_table import Access, Route
+from services.gateway.route import Access, Route
 from services.gateway.routing import Refusal, Router
 from shared.chassis.errors import Unavailable
 from shared.chassis.identity.revocations import RevocationList

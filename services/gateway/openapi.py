@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from services.gateway.route_table import Access, Route
+from services.gateway.route import Access, Route
 from shared.schemas.problems import PROBLEM_CONTENT_TYPE, ProblemDetails
 
 API_VERSION: Final = "1"

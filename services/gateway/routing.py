@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from services.gateway.route_table import Route, segments
+from services.gateway.route import Route, segments
 from shared.schemas.problems import ProblemCode
 
 # Segments of unreserved and sub-delimiter characters (RFC 3986), none empty, none `.` or `..`.

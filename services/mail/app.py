@@ -42,7 +42,7 @@ async def web(settings: MailSettings, lifecycle: Lifecycle) -> ASGIApp:
 async def worker(settings: MailSettings, lifecycle: Lifecycle) -> None:
     """Start a worker process: events in, mails and events out."""
     database = await lifecycle.start(Database(settings, NAME))
-    bus = await lifecycle.start(Bus(settings, NAME))
+    bus = await lifecycle.start(Bus(settings, NAME, lifecycle.conditions))
     auth = await lifecycle.start(ServiceClient(settings, source=NAME, target="auth"))
     sender = MessageSender(
         database,

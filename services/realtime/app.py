@@ -34,7 +34,7 @@ NAME = "realtime"
 async def web(settings: RealtimeSettings, lifecycle: Lifecycle) -> ASGIApp:
     """Start a web process: the sockets."""
     database = await lifecycle.start(Database(settings, NAME))
-    bus = await lifecycle.start(Bus(settings, NAME))
+    bus = await lifecycle.start(Bus(settings, NAME, lifecycle.conditions))
     auth = await lifecycle.start(ServiceClient(settings, source=NAME, target="auth"))
     keys = await lifecycle.start(JwksClient(auth, lifecycle))
     revocations = await lifecycle.start(RevocationList(auth, lifecycle))
@@ -66,7 +66,7 @@ async def web(settings: RealtimeSettings, lifecycle: Lifecycle) -> ASGIApp:
 async def worker(settings: RealtimeSettings, lifecycle: Lifecycle) -> None:
     """Start a worker process: the outbox's relay, and events on their way to the sockets."""
     database = await lifecycle.start(Database(settings, NAME))
-    bus = await lifecycle.start(Bus(settings, NAME))
+    bus = await lifecycle.start(Bus(settings, NAME, lifecycle.conditions))
     news = FileNews(Outbox(NAME))
     await lifecycle.start(Relay(database, bus, lifecycle))
     await lifecycle.start(

@@ -10,19 +10,24 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError, DeliveryError
 from aiormq.exceptions import ChannelInvalidStateError
 
+from shared.chassis.conditions import Conditions
 from shared.chassis.errors import Unavailable
 from shared.chassis.lifecycle import end
 from shared.chassis.outbox import EVENTS_EXCHANGE, REALTIME_EXCHANGE
 from shared.chassis.settings import BusSettings
-from shared.schemas.events.subscriptions import SUBSCRIPTIONS
+from shared.chassis.telemetry import metrics
+from shared.schemas.events.subscriptions import SUBSCRIPTIONS, routing_pattern
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 PUBLISH_TIMEOUT_SECONDS = 10.0
+BLOCKED_TIMEOUT_SECONDS = 2.0
+CLOSE_TIMEOUT_SECONDS = 3.0
 HEARTBEAT_SECONDS = 15
 WAKE_EXCHANGE = "freehold.wake"
 RETRY_DELAYS_SECONDS = (5, 30, 300, 1800)
 """Steps of the ladder that a failing event climbs before it is parked as a dead letter."""
 DELIVERY_LIMIT = 20
+"""Deliveries that ended with their process, before the event takes the ladder."""
 
 BUS_ERRORS = (AMQPError, ChannelInvalidStateError, ConnectionError, OSError, TimeoutError)
 """What aio-pika raises when the broker is gone, is stopping, or closed a channel."""
@@ -41,8 +46,14 @@ class Bus:
     to reason about, where a connection that restores itself has many.
     """
 
-    def __init__(self, settings: BusSettings, service: str) -> None:
+    def __init__(
+        self, settings: BusSettings, service: str, conditions: Conditions | None = None
+    ) -> None:
+        """Take the conditions of the process, where a broker that refuses messages is told."""
         self.service = service
+        self._conditions = conditions or Conditions()
+        self._may_be_blocked = False
+        self._blocked = False
         self._url = settings.amqp_url.get_secret_value()
         self._publishing: AbstractConnection | None = None
         self._channel: AbstractChannel | None = None
@@ -99,6 +110,8 @@ class Bus:
             )
         except BUS_ERRORS as error:
             raise Unavailable("rabbitmq") from error
+        if self._may_be_blocked:
+            await self._wait_until_unblocked(channel)
         try:
             await target.publish(
                 aio_pika.Message(
@@ -115,9 +128,43 @@ class Bus:
             )
         except DeliveryError as error:
             raise Unroutable(f"{exchange} has no queue for {routing_key}") from error
+        except TimeoutError as error:
+            # A broker in alarm confirms what it was sent when it is well again, so the connection
+            # stays; the next to publish waits before it sends.
+            self._may_be_blocked = True
+            raise Unavailable("rabbitmq") from error
         except BUS_ERRORS as error:
             await self._discard(channel)
             raise Unavailable("rabbitmq") from error
+
+    async def _wait_until_unblocked(self, channel: AbstractChannel) -> None:
+        connection = self._publishing
+        try:
+            async with asyncio.timeout(BLOCKED_TIMEOUT_SECONDS):
+                if connection is not None:
+                    await connection.transport.connection.ready()  # type: ignore[union-attr] # an open connection has a transport
+        except TimeoutError as error:
+            self._blocked = True
+            metrics.RABBITMQ_BLOCKED.set(1)
+            self._conditions.raise_condition(
+                "bus_blocked",
+                "RabbitMQ takes no messages, because its disk or its memory is nearly full; "
+                "events and room messages wait in the database and nothing is lost",
+                "free disk space where RabbitMQ keeps its data, or give it more memory; "
+                "what waits follows by itself",
+                failing=True,
+            )
+            raise Unavailable("rabbitmq") from error
+        if not self._may_be_blocked:
+            return
+        # Without an alarm the time-out was a broker that is slow or gone: begin anew.
+        self._may_be_blocked = False
+        metrics.RABBITMQ_BLOCKED.set(0)
+        was_blocked, self._blocked = self._blocked, False
+        self._conditions.clear("bus_blocked")
+        if not was_blocked:
+            await self._discard(channel)
+            raise Unavailable("rabbitmq")
 
     def wake(self, queue: str) -> None:
         """Tell the workers of a job queue that there is work, soon and without waiting.
@@ -173,7 +220,8 @@ async def open_channel(connection: AbstractConnection, *, confirms: bool) -> Abs
 async def close_quietly(connection: AbstractConnection) -> None:
     """Close a connection that may be gone already."""
     with contextlib.suppress(*BUS_ERRORS):
-        await asyncio.wait_for(connection.close(), 3.0)
+        async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
+            await connection.close()
 
 
 async def declare_topology(channel: AbstractChannel, service: str) -> None:
@@ -189,10 +237,17 @@ async def declare_topology(channel: AbstractChannel, service: str) -> None:
         queue = await channel.declare_queue(
             name,
             durable=True,
-            arguments={"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT},
+            arguments={
+                "x-queue-type": "quorum",
+                "x-delivery-limit": DELIVERY_LIMIT,
+                **_dead_letter_to(exhausted_queue(name)),
+            },
+        )
+        await channel.declare_queue(
+            exhausted_queue(name), durable=True, arguments={"x-queue-type": "quorum"}
         )
         for data in types:
-            await queue.bind(events, data.event_type)
+            await queue.bind(events, routing_pattern(data))
         for delay in RETRY_DELAYS_SECONDS:
             await channel.declare_queue(
                 retry_queue(name, delay),
@@ -200,10 +255,7 @@ async def declare_topology(channel: AbstractChannel, service: str) -> None:
                 arguments={
                     "x-queue-type": "quorum",
                     "x-message-ttl": delay * 1000,
-                    "x-dead-letter-exchange": "",
-                    "x-dead-letter-routing-key": name,
-                    "x-dead-letter-strategy": "at-least-once",
-                    "x-overflow": "reject-publish",
+                    **_dead_letter_to(name),
                 },
             )
 
@@ -211,6 +263,17 @@ async def declare_topology(channel: AbstractChannel, service: str) -> None:
 def retry_queue(queue: str, delay_seconds: int) -> str:
     """Return the name of the queue in which a failed event of `queue` waits."""
     return f"{queue}.retry.{delay_seconds}s"
+
+
+def exhausted_queue(queue: str) -> str:
+    """Return the name of the queue for events of `queue` that were delivered too often."""
+    return f"{queue}.exhausted"
+
+
+def _dead_letter_to(queue: str) -> dict[str, Any]:
+    # Without these two the broker may lose a message on the way between the queues.
+    safely = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
+    return {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": queue, **safely}
 
 
 def encode(body: object) -> bytes:

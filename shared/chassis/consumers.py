@@ -2,37 +2,42 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
-from pydantic import ValidationError
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from uuid_utils.compat import uuid7
 
 from shared.chassis.bus import (
     BUS_ERRORS,
+    DELIVERY_LIMIT,
     RETRY_DELAYS_SECONDS,
     Bus,
     close_quietly,
+    exhausted_queue,
     open_channel,
     retry_queue,
 )
+from shared.chassis.canary import CANARY_HEADER, Canary
 from shared.chassis.database import SQL, Database, Transaction
+from shared.chassis.dead_letters import DeadLetterOffice
 from shared.chassis.errors import PermanentFailure, Unavailable
 from shared.chassis.lifecycle import BackgroundTask, Lifecycle, end
 from shared.chassis.telemetry import metrics
 from shared.chassis.telemetry.tracing import traceparent
 from shared.schemas.events.envelope import Event, EventData
+from shared.schemas.events.reading import read_event
 from shared.schemas.events.subscriptions import SUBSCRIPTIONS
+from shared.schemas.events.upcasting import NewerVersion
 
 logger = logging.getLogger(__name__)
 
 PREFETCH = 50
 RECONNECT_SECONDS = 1.0
-HOUSEKEEPING_SECONDS = 60.0
+DRAIN_SECONDS = 10.0
+HOUSEKEEPING_SECONDS = 30.0
 ATTEMPT_HEADER = "x-attempt"
 
 Handler: TypeAlias = Callable[[Transaction, Event[Any]], Awaitable[None]]
@@ -44,6 +49,7 @@ class EventConsumer(BackgroundTask):
 
     A delivery that fails climbs a ladder of delays and then rests in `dead_letters`. The loss of
     Postgres or of the broker is nobody's failure: the consumer waits and no attempt is counted.
+    At `stop` the event in hand gets ten seconds to finish; what else was fetched stays queued.
     """
 
     name = "event consumer"
@@ -57,17 +63,25 @@ class EventConsumer(BackgroundTask):
         queue: str,
         handlers: Mapping[type[EventData], Handler],
     ) -> None:
+        """Take a handler for each type of the queue; that of `EventData` takes all other types."""
         super().__init__(lifecycle)
         if set(handlers) != set(SUBSCRIPTIONS[queue]):
             raise ValueError(f"the handlers of {queue} are not what the subscriptions table says")
         self._bus = bus
         self._database = database
         self._queue = queue
-        self._handlers = {data.event_type: (data, run) for data, run in handlers.items()}
+        self._handlers = {
+            data.event_type: run for data, run in handlers.items() if data is not EventData
+        }
+        self._any_handler = handlers.get(EventData)
+        self._dead_letters = DeadLetterOffice(database, lifecycle.conditions, queue)
+        self._canary = Canary(bus, queue)
+        self._in_hand = asyncio.Lock()
+        self._draining = False
 
     async def run(self) -> None:
         """Consume until cancelled; a lost broker is waited for."""
-        housekeeping = asyncio.create_task(self._keep_house(), name="inbox housekeeping")
+        housekeeping = self.aide(self._keep_house(), "inbox housekeeping")
         try:
             while True:
                 with contextlib.suppress(Unavailable):
@@ -80,22 +94,55 @@ class EventConsumer(BackgroundTask):
         finally:
             await end(housekeeping)
 
+    async def drain(self) -> None:
+        """Let the event in hand finish, and take no other."""
+        self._draining = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS), self._in_hand:
+                pass
+
     async def _consume(self, connection: AbstractConnection) -> None:
+        aides = [self.aide(self._canary.run(), f"canary of {self._queue}")]
         try:
             channel = await open_channel(connection, confirms=False)
             await channel.set_qos(prefetch_count=PREFETCH)
+            exhausted = await channel.get_queue(exhausted_queue(self._queue))
+            aides.append(self.aide(self._take_exhausted(exhausted), "exhausted events"))
             queue = await channel.get_queue(self._queue)
             async with queue.iterator() as messages:
                 async for message in messages:
-                    await self._settle(message)
+                    async with self._in_hand:
+                        if self._draining:
+                            return
+                        await self._take(message)
         except BUS_ERRORS as error:
             logger.warning(
                 "the consumer lost its queue and starts anew",
                 extra={"action": "consumer_reconnects", "queue": self._queue, "cause": repr(error)},
             )
+        finally:
+            await end(*aides)
+
+    async def _take(self, message: AbstractIncomingMessage) -> None:
+        if CANARY_HEADER in (message.headers or {}):
+            await message.ack()
+        else:
+            with self._canary.busy():
+                await self._settle(message)
+        self._canary.heard()
+
+    async def _take_exhausted(self, queue: AbstractQueue) -> None:
+        # Twenty deliveries ended with the death of their process: this event may be the reason,
+        # or it waited behind the reason. The ladder keeps the two apart.
+        cause = f"delivered {DELIVERY_LIMIT} times and never brought to an end"
+        with contextlib.suppress(*BUS_ERRORS):
+            async with queue.iterator() as messages:
+                async for message in messages:
+                    await self._retry(message, _attempt(message), cause)
+                    await message.ack()
 
     async def _settle(self, message: AbstractIncomingMessage) -> None:
-        attempt = int(str((message.headers or {}).get(ATTEMPT_HEADER, 1)))
+        attempt = _attempt(message)
         while True:
             try:
                 await self._handle(message)
@@ -128,13 +175,18 @@ class EventConsumer(BackgroundTask):
             traceparent.reset(token)
 
     def _decode(self, message: AbstractIncomingMessage) -> tuple[Event[Any], Handler]:
-        event_type = message.routing_key or ""
         try:
-            event_type = json.loads(message.body)["type"]
-            data, handler = self._handlers[event_type]
-            return Event[data].model_validate_json(message.body), handler  # type: ignore[valid-type] # the type is looked up at run time
-        except (ValueError, LookupError, TypeError, ValidationError) as error:
-            raise PermanentFailure(f"{event_type} could not be read: {error!r}") from error
+            event = read_event(message.body)
+            return event, self._handlers.get(event.type) or self._handler_of_any(event.type)
+        except NewerVersion:
+            raise  # a newer release is on its way to this process, so trying again helps
+        except (ValueError, LookupError, TypeError) as error:
+            raise PermanentFailure(f"the event could not be read: {error}") from error
+
+    def _handler_of_any(self, event_type: str) -> Handler:
+        if self._any_handler is None:
+            raise LookupError(f"{self._queue} has no handler for {event_type}")
+        return self._any_handler
 
     async def _retry(self, message: AbstractIncomingMessage, attempt: int, cause: str) -> None:
         if attempt > len(RETRY_DELAYS_SECONDS):
@@ -156,25 +208,10 @@ class EventConsumer(BackgroundTask):
         self._count(message.routing_key or "", "retried")
 
     async def _park(self, message: AbstractIncomingMessage, attempt: int, cause: str) -> None:
-        try:
-            body = json.loads(message.body)
-        except ValueError:
-            body = {"unreadable": message.body.decode("utf-8", "replace")}
-        event_type = str(body.get("type", "unknown")) if isinstance(body, dict) else "unknown"
-        logger.error(
-            "an event was parked as a dead letter",
-            extra={"action": "event_parked", "queue": self._queue, "cause": cause},
-        )
         while True:
             try:
-                await self._database.execute(
-                    SQL["park_dead_letter"],
-                    _event_id(message),
-                    self._queue,
-                    event_type,
-                    attempt,
-                    cause,
-                    body,
+                event_type = await self._dead_letters.park(
+                    _event_id(message), message.body, attempts=attempt, cause=cause
                 )
                 break
             except Unavailable:
@@ -184,12 +221,16 @@ class EventConsumer(BackgroundTask):
     async def _keep_house(self) -> None:
         while True:
             with contextlib.suppress(Unavailable):
-                metrics.DEAD_LETTERS.set(await self._database.fetchval(SQL["count_dead_letters"]))
+                await self._dead_letters.measure()
                 await self._database.execute(SQL["delete_old_inbox"])
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
     def _count(self, event_type: str, outcome: str) -> None:
         metrics.EVENTS_HANDLED.labels(self._queue, event_type, outcome).inc()
+
+
+def _attempt(message: AbstractIncomingMessage) -> int:
+    return int(str((message.headers or {}).get(ATTEMPT_HEADER, 1)))
 
 
 def _event_id(message: AbstractIncomingMessage) -> UUID:

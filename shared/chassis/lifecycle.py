@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
 from shared.chassis.conditions import Conditions
 
@@ -127,6 +127,12 @@ class BackgroundTask(ABC):
             await self.drain()
         finally:
             await end(task)
+
+    def aide(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Start a task beside the loop, whose error ends the process as well; `end` it."""
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._report)
+        return task
 
     def _report(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():

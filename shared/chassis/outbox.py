@@ -7,9 +7,10 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from shared.chassis.database import SQL, Transaction
+from shared.chassis.payloads import require_payload
 from shared.chassis.telemetry.tracing import traceparent
 from shared.schemas.events.envelope import Event, EventData
-from shared.schemas.events.registry import EVENT_TYPES
+from shared.schemas.events.registry import EVENT_TYPES, RESERVED_NOUNS
 
 EVENTS_EXCHANGE = "freehold.events"
 REALTIME_EXCHANGE = "freehold.realtime"
@@ -25,7 +26,8 @@ class Outbox:
         """Queue an event, to be published after this transaction commits; return its id.
 
         Events of one subject keep their order if the caller has locked the subject's row in this
-        transaction before. Raises ValueError for a type that is not in the registry.
+        transaction before. Raises ValueError for a type that is not in the registry,
+        PayloadTooLarge for more than 256 KiB.
         """
         if EVENT_TYPES.get(data.event_type) is not type(data):
             raise ValueError(f"event type {data.event_type} is not registered")
@@ -39,16 +41,63 @@ class Outbox:
             traceparent=traceparent.get(),
             data=data,
         )
+        await self._append_event(transaction, event)
+        return event.id
+
+    async def emit_application_event(
+        self,
+        transaction: Transaction,
+        *,
+        type: str,  # noqa: A002 - the field's name in the envelope
+        version: int,
+        data: dict[str, Any],
+        source: str,
+        subject: str,
+    ) -> UUID:
+        """Queue an event of one of the owner's programs; return its id.
+
+        Its data was checked by the caller. Raises ValueError for a type about what is the house's
+        own, PayloadTooLarge for more than 256 KiB.
+        """
+        if type.split(".", 1)[0] in RESERVED_NOUNS:
+            raise ValueError(f"events named {type} are emitted by Freehold alone")
+        event = Event[Any](
+            id=uuid7(),
+            type=type,
+            version=version,
+            time=datetime.now(UTC),
+            source=source,
+            subject=subject,
+            traceparent=traceparent.get(),
+            data=data,
+        )
+        await self._append_event(transaction, event)
+        return event.id
+
+    async def send_again(
+        self, transaction: Transaction, *, queue: str, event_id: UUID, body: dict[str, Any]
+    ) -> None:
+        """Queue an event once more for one consumer alone, by its queue."""
+        await self._append(
+            transaction,
+            event_id,
+            exchange="",
+            routing_key=queue,
+            subject=str(body.get("subject", event_id)),
+            body=body,
+        )
+
+    async def _append_event(self, transaction: Transaction, event: Event[Any]) -> None:
         body = event.model_dump(mode="json", serialize_as_any=True)
+        require_payload(body)
         await self._append(
             transaction,
             event.id,
             exchange=EVENTS_EXCHANGE,
             routing_key=event.type,
-            subject=subject,
+            subject=event.subject,
             body=body,
         )
-        return event.id
 
     async def publish_room_message(
         self, transaction: Transaction, *, channel: str, event: str, data: Any

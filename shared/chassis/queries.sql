@@ -70,14 +70,53 @@ DELETE FROM inbox
 
 -- name: park_dead_letter
 -- Keep an event that could not be handled, with its cause, for an operator to see.
-INSERT INTO dead_letters (event_id, consumer, event_type, attempts, cause, body)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO dead_letters (id, event_id, consumer, event_type, attempts, cause, body, raw)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (consumer, event_id) DO UPDATE
    SET attempts = excluded.attempts, cause = excluded.cause, parked_at = now()
 
--- name: count_dead_letters
--- How many events rest undelivered.
-SELECT count(*) FROM dead_letters
+-- name: dead_letters_of_consumer
+-- How many events rest for a consumer, and the oldest one's type and cause.
+SELECT count(*) AS resting,
+       (array_agg(event_type ORDER BY id))[1] AS oldest_type,
+       (array_agg(cause ORDER BY id))[1] AS oldest_cause
+  FROM (SELECT id, event_type, cause FROM dead_letters WHERE consumer = $1
+         ORDER BY id LIMIT 10000) AS counted
+
+-- name: list_dead_letters
+-- Events that rest, the newest first.
+SELECT id, event_id, consumer, event_type, attempts, cause, body, raw, parked_at
+  FROM dead_letters
+ WHERE ($1::text IS NULL OR consumer = $1)
+   AND ($2::text IS NULL OR event_type = $2)
+   AND ($3::uuid IS NULL OR id < $3)
+ ORDER BY id DESC LIMIT $4
+
+-- name: find_dead_letter
+-- One event that rests.
+SELECT id, event_id, consumer, event_type, attempts, cause, body, raw, parked_at
+  FROM dead_letters WHERE id = $1
+
+-- name: take_dead_letter
+-- Take one event out, to be sent again.
+DELETE FROM dead_letters WHERE id = $1 RETURNING id, event_id, consumer, body
+
+-- name: take_dead_letters
+-- Take the oldest readable events of a consumer out, to be sent again.
+DELETE FROM dead_letters
+ WHERE id = ANY (ARRAY(SELECT id FROM dead_letters WHERE consumer = $1 AND body IS NOT NULL
+                        ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED))
+RETURNING id, event_id, body
+
+-- name: discard_dead_letter
+-- Drop one event that rests.
+DELETE FROM dead_letters WHERE id = $1 RETURNING id
+
+-- name: discard_dead_letters
+-- Drop the oldest events that rest for a consumer, a batch at a time.
+DELETE FROM dead_letters
+ WHERE id = ANY (ARRAY(SELECT id FROM dead_letters WHERE consumer = $1 ORDER BY id LIMIT 1000))
+RETURNING id
 
 -- name: lock_migrations
 -- One process migrates a schema at a time.

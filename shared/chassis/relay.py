@@ -9,9 +9,8 @@ from shared.chassis.bus import Bus, Unroutable, encode
 from shared.chassis.database import SQL, Database, Record
 from shared.chassis.errors import Unavailable
 from shared.chassis.lifecycle import BackgroundTask, Lifecycle, end
-from shared.chassis.outbox import EVENTS_EXCHANGE, notification_channel
+from shared.chassis.outbox import notification_channel
 from shared.chassis.telemetry import metrics
-from shared.schemas.events.subscriptions import SUBSCRIBED_TYPES
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +77,7 @@ class Relay(BackgroundTask):
         await connection.add_listener(
             notification_channel(self._database.schema), lambda *_: self._woken.set()
         )
-        housekeeping = asyncio.create_task(self._keep_house(), name="outbox housekeeping")
+        housekeeping = self.aide(self._keep_house(), "outbox housekeeping")
         try:
             while not lost.is_set():
                 self._woken.clear()
@@ -137,7 +136,7 @@ class Relay(BackgroundTask):
             row["routing_key"],
             encode(row["body"]),
             message_id=str(row["message_id"]),
-            mandatory=exchange != EVENTS_EXCHANGE or row["routing_key"] in SUBSCRIBED_TYPES,
+            mandatory=True,
         )
         metrics.OUTBOX_PUBLISHED.labels(exchange).inc()
 

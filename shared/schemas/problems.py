@@ -31,6 +31,7 @@ class ProblemCode(StrEnum):
     REQUEST_TIMEOUT = "request_timeout"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     UPGRADE_REQUIRED = "upgrade_required"
     RATE_LIMITED = "rate_limited"
     ORIGIN_NOT_ALLOWED = "origin_not_allowed"
@@ -62,6 +63,22 @@ class ProblemCode(StrEnum):
     # Realtime
     CHANNEL_FORBIDDEN = "channel_forbidden"
     CHANNEL_INVALID = "channel_invalid"
+    # Jobs
+    JOB_NOT_FOUND = "job_not_found"
+    JOB_STATE_CONFLICT = "job_state_conflict"
+    UNIQUE_KEY_TAKEN = "unique_key_taken"
+    DEAD_LETTER_NOT_FOUND = "dead_letter_not_found"
+    LEASE_LOST = "lease_lost"
+    QUEUE_INVALID = "queue_invalid"
+    SCHEDULE_NOT_FOUND = "schedule_not_found"
+    SCHEDULE_DECLARED = "schedule_declared"
+    EVENT_TYPE_UNKNOWN = "event_type_unknown"
+    EVENT_TYPE_NOT_FOUND = "event_type_not_found"
+    EVENT_TYPE_RESERVED = "event_type_reserved"
+    # Webhooks
+    WEBHOOK_NOT_FOUND = "webhook_not_found"
+    WEBHOOK_DELIVERY_NOT_FOUND = "webhook_delivery_not_found"
+    WEBHOOK_DISABLED = "webhook_disabled"
     # Ours
     INTERNAL_ERROR = "internal_error"
     OVERLOADED = "overloaded"
@@ -120,6 +137,11 @@ PROBLEMS: dict[ProblemCode, ProblemKind] = {
     ),
     ProblemCode.METHOD_NOT_ALLOWED: _kind(
         405, "Method not allowed", "This address knows other methods; see the Allow header."
+    ),
+    ProblemCode.IDEMPOTENCY_KEY_REUSED: _kind(
+        422,
+        "Idempotency key reused",
+        "Another request was sent under this Idempotency-Key; choose a new one for each request.",
     ),
     ProblemCode.UPGRADE_REQUIRED: _kind(
         426, "Upgrade required", "This address speaks WebSocket; connect with an Upgrade request."
@@ -194,6 +216,68 @@ PROBLEMS: dict[ProblemCode, ProblemKind] = {
     ProblemCode.CHANNEL_FORBIDDEN: _kind(403, "Channel forbidden", "You may not use this channel."),
     ProblemCode.CHANNEL_INVALID: _kind(
         422, "Channel invalid", "A channel is `room:<name>` or your own `user:<id>`."
+    ),
+    ProblemCode.JOB_NOT_FOUND: _kind(
+        404,
+        "Job not found",
+        "There is no such job; a queue keeps only the newest of those that have ended.",
+    ),
+    ProblemCode.JOB_STATE_CONFLICT: _kind(
+        409, "Job is in another state", "The job's state does not allow this; read it again."
+    ),
+    ProblemCode.UNIQUE_KEY_TAKEN: _kind(
+        409,
+        "Unique key taken",
+        "Another job of the queue with the same unique key waits or runs; wait until it has ended "
+        "or cancel it.",
+    ),
+    ProblemCode.DEAD_LETTER_NOT_FOUND: _kind(
+        404, "Dead letter not found", "There is no such dead letter; it was retried or discarded."
+    ),
+    ProblemCode.LEASE_LOST: _kind(
+        409,
+        "Lease lost",
+        "The job is not yours: it has ended, or was cancelled, deleted or given to another "
+        "worker. Stop working on it.",
+    ),
+    ProblemCode.QUEUE_INVALID: _kind(
+        422,
+        "Queue invalid",
+        "A queue is named by 1 to 63 of a-z, 0-9, `_` and `-`; one inside a service is "
+        "`<service>.<queue>`.",
+    ),
+    ProblemCode.SCHEDULE_NOT_FOUND: _kind(
+        404, "Schedule not found", "There is no schedule of that name."
+    ),
+    ProblemCode.SCHEDULE_DECLARED: _kind(
+        409,
+        "Schedule declared in code",
+        "This schedule stands in a service's code and changes only with it.",
+    ),
+    ProblemCode.EVENT_TYPE_UNKNOWN: _kind(
+        422,
+        "Event type unknown",
+        "Nobody has registered this event type; an administrator does so with "
+        "`PUT /v1/events/types/{type}` and a JSON Schema.",
+    ),
+    ProblemCode.EVENT_TYPE_NOT_FOUND: _kind(
+        404, "Event type not found", "No event type of that name is registered."
+    ),
+    ProblemCode.EVENT_TYPE_RESERVED: _kind(
+        422,
+        "Event type reserved",
+        "Events of this noun are emitted by Freehold alone; choose another noun.",
+    ),
+    ProblemCode.WEBHOOK_NOT_FOUND: _kind(404, "Webhook not found", "There is no such webhook."),
+    ProblemCode.WEBHOOK_DELIVERY_NOT_FOUND: _kind(
+        404,
+        "Delivery not found",
+        "This webhook has no such delivery; old ones are removed from the log.",
+    ),
+    ProblemCode.WEBHOOK_DISABLED: _kind(
+        409,
+        "Webhook disabled",
+        "Nothing is sent while it is disabled; PATCH it with `enabled: true` first.",
     ),
     ProblemCode.INTERNAL_ERROR: _kind(
         500,

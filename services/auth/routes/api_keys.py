@@ -11,11 +11,11 @@ from services.auth.access import require_session
 from services.auth.api_keys import ApiKeys
 from services.auth.records import ApiKeyRow
 from services.auth.routes.answers import NO_STORE
-from services.auth.routes.paging import page_query
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem
 from shared.chassis.http import json_response, read_json
 from shared.chassis.identity.tokens import Authenticator
+from shared.chassis.paging import page_query
 from shared.schemas.api.auth import ApiKey, ApiKeyCreate, CreatedApiKey
 from shared.schemas.api.pages import Page
 from shared.schemas.problems import ProblemCode

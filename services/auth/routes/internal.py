@@ -18,7 +18,7 @@ from shared.chassis.identity.service_calls import require_service
 from shared.chassis.settings import Settings
 from shared.schemas.problems import ProblemCode
 
-_VERIFIERS = frozenset({"gateway", "realtime", "files", "mail"})
+_VERIFIERS = frozenset({"gateway", "realtime", "files", "mail", "jobs"})
 _DOORS = frozenset({"gateway", "realtime"})
 
 

@@ -10,12 +10,12 @@ from services.auth import store
 from services.auth.access import require_session
 from services.auth.records import SessionRow
 from services.auth.routes.answers import NO_STORE
-from services.auth.routes.paging import page_query
 from services.auth.sessions import Sessions
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem
 from shared.chassis.http import json_response
 from shared.chassis.identity.tokens import Authenticator
+from shared.chassis.paging import page_query
 from shared.schemas.api.auth import SessionInfo
 from shared.schemas.api.pages import Page
 from shared.schemas.problems import ProblemCode

@@ -1,27 +1,20 @@
 """`/v1/files`: uploading, listing, reading."""
 
-from typing import Final
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from services.files import store
 from services.files.access import READ, WRITE, readable_file, require_scope
-from services.files.cursors import decode_cursor, encode_cursor
 from services.files.incoming import incoming_file
 from services.files.settings import FilesSettings
 from services.files.uploads import Uploads
 from shared.chassis.database import Database
-from shared.chassis.errors import Problem
 from shared.chassis.http import json_response
 from shared.chassis.identity.tokens import Authenticator
+from shared.chassis.paging import page_query
 from shared.schemas.api.files import File
 from shared.schemas.api.pages import Page
-from shared.schemas.problems import FieldError, ProblemCode
-
-DEFAULT_PAGE: Final = 50
-MAXIMUM_PAGE: Final = 100
 
 
 class FilesResource:
@@ -63,31 +56,19 @@ class FilesResource:
         """Return a page of the caller's files, newest first."""
         identity = await self._authenticator.identify(request)
         require_scope(identity, READ)
-        cursor = request.query_params.get("cursor")
-        below = decode_cursor(cursor) if cursor else store.NEWEST
-        limit = _page_limit(request)
-        # One more than asked for tells whether there is a next page.
-        files = await store.list_files(
-            self._database, identity.user_id, below=below, limit=limit + 1
+        query = page_query(request)
+        files, cursor = query.cut(
+            await store.list_files(
+                self._database,
+                identity.user_id,
+                below=query.before or store.NEWEST,
+                limit=query.rows_to_read,
+            )
         )
-        page = Page[File](
-            items=[file.public() for file in files[:limit]],
-            next=encode_cursor(files[limit - 1].id) if len(files) > limit else None,
-        )
-        return json_response(page)
+        return json_response(Page[File](items=[file.public() for file in files], next=cursor))
 
     async def read(self, request: Request) -> Response:
         """Return what is known about a file."""
         identity = await self._authenticator.identify(request)
         file = await readable_file(self._database, identity, request.path_params["file_id"])
         return json_response(file.public())
-
-
-def _page_limit(request: Request) -> int:
-    value = request.query_params.get("limit", str(DEFAULT_PAGE))
-    if not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= MAXIMUM_PAGE):
-        message = f"Give a number from 1 to {MAXIMUM_PAGE}."
-        raise Problem(
-            ProblemCode.VALIDATION_FAILED, errors=[FieldError(field="limit", message=message)]
-        )
-    return int(value)

@@ -58,6 +58,14 @@ class ServiceClient:
         """Return the parsed answer. Raises Unavailable or, for a 4xx, ServiceCallError."""
         return await self._call("POST", path, body=body)
 
+    async def patch(self, path: str, body: object) -> Any:
+        """Return the parsed answer. Raises Unavailable or, for a 4xx, ServiceCallError."""
+        return await self._call("PATCH", path, body=body)
+
+    async def delete(self, path: str) -> Any:
+        """Return the parsed answer. Raises Unavailable or, for a 4xx, ServiceCallError."""
+        return await self._call("DELETE", path)
+
     async def _call(
         self, method: str, path: str, *, query: dict[str, str] | None = None, body: object = None
     ) -> Any:

@@ -1,9 +1,10 @@
 """Attempts at jobs: what a handler did, and what becomes of the job."""
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -46,28 +47,54 @@ class Attempts:
         self._handlers = {job.kind: (job, handler) for job, handler in handlers.items()}
         self._worker = worker
         self._outbox = Outbox(database.schema)
+        self._held: set[UUID] = set()
         self._in_hand: dict[UUID, RunningJob[Any]] = {}
+        self._scopes: dict[UUID, asyncio.Timeout] = {}
 
     def batch_size(self, kind: str) -> int:
         """Return how many jobs of a kind one call of `run` takes."""
         handler = self._handlers[kind][1] if kind in self._handlers else None
         return handler.size if isinstance(handler, Batched) else 1
 
-    def is_settled(self, job_id: UUID) -> bool:
-        """Tell whether a job has committed its end, so that nothing is left to cancel."""
+    def abandon(self, job_id: UUID) -> bool:
+        """Stop an attempt at a job that is not held any more; return whether there was one.
+
+        The others of its batch are tried each by itself.
+        """
         job = self._in_hand.get(job_id)
-        return job is None or job.completed
+        if job_id not in self._held or (job is not None and job.completed):
+            return False
+        self._held.discard(job_id)
+        scope = self._scopes.get(job_id)
+        if scope is not None and not scope.expired():
+            scope.reschedule(asyncio.get_running_loop().time())
+        return True
 
     async def run(self, rows: list[Record]) -> None:
         """Attempt jobs of one kind, together if there are several; raises only when cancelled.
 
-        A cancelled attempt records nothing: the job was cancelled, given to another, or is given
-        back by who cancels.
+        A cancelled attempt records nothing: the jobs are given back by who cancels.
         """
-        if len(rows) > 1 and await self._run_together(rows):
-            return
-        for row in rows:
-            await self._run_alone(row)
+        ids = {row["id"] for row in rows}
+        self._held |= ids
+        try:
+            if len(rows) > 1 and await self._run_together(rows):
+                return
+            for row in rows:
+                if row["id"] in self._held:
+                    await self._run_alone(row)
+        finally:
+            self._held -= ids
+
+    @contextlib.asynccontextmanager
+    async def _in_time(self, jobs: Sequence[RunningJob[Any]]) -> AsyncIterator[None]:
+        async with asyncio.timeout(jobs[0].command.timeout_seconds) as scope:
+            self._scopes.update((job.id, scope) for job in jobs)
+            try:
+                yield
+            finally:
+                for job in jobs:
+                    del self._scopes[job.id]
 
     async def _run_together(self, rows: list[Record]) -> bool:
         started = time.monotonic()
@@ -78,7 +105,7 @@ class Attempts:
             if not isinstance(handler, Batched):
                 return False
             batch = RunningBatch(self._database, jobs, self._worker)
-            async with asyncio.timeout(jobs[0].command.timeout_seconds):
+            async with self._in_time(jobs):
                 await handler.run(batch)
             if not all(job.completed for job in jobs):
                 async with batch.completion():
@@ -114,6 +141,7 @@ class Attempts:
             # its effect has not been committed either.
             outcome = Outcome.LOST
         finally:
+            self._held.discard(row["id"])
             self._in_hand.pop(row["id"], None)
             traceparent.reset(trace)
         metrics.JOBS_FINISHED.labels(queue, kind, outcome).inc()
@@ -123,7 +151,7 @@ class Attempts:
         try:
             job = self._decode(row)
             handler = self._handlers[row["kind"]][1]
-            async with asyncio.timeout(job.command.timeout_seconds):
+            async with self._in_time([job]):
                 if isinstance(handler, Batched):
                     await handler.run(RunningBatch(self._database, [job], self._worker))
                 else:
@@ -137,14 +165,8 @@ class Attempts:
             return await self._fail(row, str(error))
         except Unavailable as error:
             return await self._postpone(row, error)
-        except Exception as error:
-            logger.exception(
-                "a job's attempt failed",
-                extra={"action": "job_failed", "kind": row["kind"], "job_id": row["id"]},
-            )
-            if row["attempts"] >= row["max_attempts"]:
-                return await self._fail(row, _cause(error))
-            return await self._retry(row, _cause(error))
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises fails its attempt
+            return await self._fail_attempt(row, error)
         return Outcome.COMPLETED
 
     def _decode(self, row: Record) -> RunningJob[Any]:
@@ -172,6 +194,18 @@ class Attempts:
         )
         await self._database.execute(SQL["postpone_job"], row["id"], self._worker, POSTPONE)
         return Outcome.POSTPONED
+
+    async def _fail_attempt(self, row: Record, error: Exception) -> Outcome:
+        if row["id"] not in self._held:
+            return Outcome.LOST
+        logger.error(
+            "a job's attempt failed",
+            exc_info=error,
+            extra={"action": "job_failed", "kind": row["kind"], "job_id": row["id"]},
+        )
+        if row["attempts"] >= row["max_attempts"]:
+            return await self._fail(row, _cause(error))
+        return await self._retry(row, _cause(error))
 
     async def _retry(self, row: Record, cause: str) -> Outcome:
         job, _ = self._handlers[row["kind"]]

@@ -38,7 +38,7 @@ class QueueKeeper(BackgroundTask):
 
     async def run(self) -> None:
         """Keep until cancelled; a database that is away is waited for."""
-        tidying = asyncio.create_task(self._tidy(), name="queues' housekeeping")
+        tidying = self.aide(self._tidy(), "queues' housekeeping")
         try:
             while True:
                 try:

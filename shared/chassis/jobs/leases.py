@@ -126,6 +126,11 @@ async def complete(
     return len(rows) == len(job_ids)
 
 
+async def give_back(executor: Executor, job_ids: Sequence[UUID], worker: str) -> None:
+    """Return jobs that are still held to their queue; that is no failed attempt."""
+    await executor.execute(SQL["give_back_jobs"], worker, job_ids)
+
+
 async def retry(
     executor: Executor, job_id: UUID, worker: str, *, cause: str, delay: timedelta
 ) -> Outcome:

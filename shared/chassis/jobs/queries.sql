@@ -3,7 +3,7 @@
 -- name: insert_jobs
 -- Queue jobs of one kind; those of the future wait apart until their time has come.
 INSERT INTO jobs (id, queue, kind, payload, priority, max_attempts, run_at, state, traceparent)
-SELECT id, $2, $3, payload, $5, $6, coalesce($7, now() + $8),
+SELECT id, $2, $3, coalesce(payload, 'null'), $5, $6, coalesce($7, now() + $8),
        CASE WHEN coalesce($7, now() + $8) > now() THEN 'scheduled' ELSE 'queued' END, $9
   FROM unnest($1::uuid[], $4::jsonb[]) AS given (id, payload)
 
@@ -26,7 +26,7 @@ WITH holder AS (
 inserted AS (
   INSERT INTO jobs (id, queue, kind, payload, priority, max_attempts, run_at, state,
                     traceparent, unique_key, unique_until, schedule)
-  SELECT $1, $2, $3, $4, $5, $6, coalesce($7, now() + $8),
+  SELECT $1, $2, $3, coalesce($4, 'null'::jsonb), $5, $6, coalesce($7, now() + $8),
          CASE WHEN coalesce($7, now() + $8) > now() THEN 'scheduled' ELSE 'queued' END,
          $9, $10, now() + $11, $12
    WHERE NOT EXISTS (SELECT FROM holder)
@@ -199,9 +199,9 @@ DELETE FROM jobs
 -- Jobs of a queue by state, and the seconds the oldest due one has waited. What ended is few;
 -- what waits for its time may be millions, so counting stops at a hundred thousand.
 SELECT (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE queue = $1 AND state = 'queued'
-                              LIMIT 100000) AS some) AS queued,
+                              LIMIT 100000) AS counted) AS queued,
        (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE queue = $1 AND state = 'scheduled'
-                              LIMIT 100000) AS some) AS scheduled,
+                              LIMIT 100000) AS counted) AS scheduled,
        (SELECT count(*) FROM jobs WHERE queue = $1 AND state = 'running') AS running,
        (SELECT count(*) FROM jobs WHERE queue = $1 AND state = 'failed') AS failed,
        coalesce((SELECT extract(epoch FROM clock_timestamp() - min(run_at))::float8 FROM jobs

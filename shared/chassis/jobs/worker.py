@@ -66,20 +66,23 @@ class JobWorker(BackgroundTask):
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._advance_at = 0.0
         self._woken = asyncio.Event()
+        self._claiming = asyncio.Lock()
         self._draining = asyncio.Event()
 
     async def run(self) -> None:
         """Work until cancelled; a lost server is waited for."""
         aides = [
-            asyncio.create_task(self._renew(), name="job leases"),
-            asyncio.create_task(self._housekeeping.run(self._queue), name="job housekeeping"),
+            self.aide(self._renew(), "job leases"),
+            self.aide(self._housekeeping.run(self._queue), "job housekeeping"),
         ]
         try:
             with self._wakeups.of(self._queue, self._woken):
                 while not self._draining.is_set():
                     self._woken.clear()
                     try:
-                        if not await self._round():
+                        async with self._claiming:
+                            may_be_more = await self._round()
+                        if not may_be_more:
                             await self._wait()
                     except Unavailable:
                         await asyncio.sleep(RETRY_SECONDS)
@@ -91,7 +94,8 @@ class JobWorker(BackgroundTask):
         """Claim no more, let running jobs finish, and give back what does not in time."""
         self._draining.set()
         self._woken.set()
-        tasks = dict(self._running)
+        async with self._claiming:  # what is being claimed now has to be given back too
+            tasks = dict(self._running)
         if not tasks:
             return
         _, unfinished = await asyncio.wait(set(tasks.values()), timeout=DRAIN_SECONDS)
@@ -150,16 +154,9 @@ class JobWorker(BackgroundTask):
             with contextlib.suppress(Unavailable):
                 rows = await self._database.fetch(SQL["renew_leases"], self._worker, held)
                 for job_id in set(held) - {row["id"] for row in rows}:
-                    self._cancel_if_lost(job_id)
-
-    def _cancel_if_lost(self, job_id: UUID) -> None:
-        # A job that has just completed is no longer running either; its task ends by itself, and
-        # what a batch has lost it finds out when it completes.
-        task = self._running.get(job_id)
-        if task is None or task.done() or self._attempts.is_settled(job_id):
-            return
-        logger.warning(
-            "a job was cancelled, or its lease is gone",
-            extra={"action": "lease_gone", "job_id": job_id},
-        )
-        task.cancel()
+                    # A job that has just completed is no longer running either.
+                    if self._attempts.abandon(job_id):
+                        logger.warning(
+                            "a job was cancelled, or its lease is gone",
+                            extra={"action": "lease_gone", "job_id": job_id},
+                        )

@@ -72,7 +72,8 @@ CREATE INDEX job_schedules_next_run_at ON job_schedules (next_run_at);
 
 -- Take the next due jobs of a queue under a lease, as many as the queue's settings allow. Whoever
 -- claims from a queue with a limit waits for the others at the queue's row, and every statement
--- here sees what was committed before it began, so the limits hold over all processes.
+-- here sees what was committed before it began, so the limits hold over all processes. What is
+-- queued is due, whatever the clock says: it may have been set back since.
 CREATE FUNCTION claim_jobs(wanted_queue text, wanted integer, claimant text, lease_time interval)
 RETURNS SETOF jobs LANGUAGE plpgsql AS $$
 DECLARE
@@ -113,7 +114,6 @@ BEGIN
      WHERE id = ANY (ARRAY(
              SELECT due.id FROM jobs AS due
               WHERE due.queue = wanted_queue AND due.state = 'queued'
-                AND due.run_at <= clock_timestamp()
               ORDER BY due.priority, due.run_at, due.id
               LIMIT allowed
                 FOR UPDATE SKIP LOCKED))

@@ -19,7 +19,13 @@ EVENTS_HANDLED = Counter(
     "Deliveries of events by outcome: handled, duplicate, retried, dead",
     ["consumer", "type", "outcome"],
 )
-DEAD_LETTERS = Gauge("dead_letters", "Events that could not be handled and rest for an operator")
+DEAD_LETTERS = Gauge(
+    "dead_letters", "Events that could not be handled and rest for an operator", ["consumer"]
+)
+CANARY_AGE = Gauge(
+    "consumer_canary_age_seconds", "Time since anything came through a queue", ["consumer"]
+)
+RABBITMQ_BLOCKED = Gauge("rabbitmq_blocked", "1 while RabbitMQ takes no messages of this process")
 JOBS_FINISHED = Counter(
     "jobs_finished_total",
     "Ended attempts of jobs by outcome: completed, retried, postponed, failed, lost",

@@ -5,6 +5,7 @@ from shared.schemas.events.envelope import EventData
 from shared.schemas.events.files import FileReady, FileRejected, FileUploaded
 from shared.schemas.events.jobs import JobFailed
 from shared.schemas.events.mail import MailBounced, MailDelivered
+from shared.schemas.events.webhooks import WebhookDisabled
 
 EVENT_TYPES: dict[str, type[EventData]] = {
     data.event_type: data
@@ -18,5 +19,9 @@ EVENT_TYPES: dict[str, type[EventData]] = {
         MailDelivered,
         MailBounced,
         JobFailed,
+        WebhookDisabled,
     )
 }
+
+RESERVED_NOUNS: frozenset[str] = frozenset(name.split(".", 1)[0] for name in EVENT_TYPES)
+"""What events of the house are about; programs give theirs other nouns."""

@@ -1,7 +1,7 @@
 """Which consumer takes which events: the one table the bus's queues and bindings are made from.
 
-An event type with a subscriber must reach a queue, so its publication without one is a failure
-that is tried again. A type without subscribers is published for whoever listens.
+`EventData` itself stands for every event there is, those of applications too. Because one queue
+takes them all, an event that reaches no queue is a failure, and its publication is tried again.
 """
 
 from shared.schemas.events.auth import SignupRequested
@@ -11,8 +11,10 @@ from shared.schemas.events.files import FileReady, FileRejected
 SUBSCRIPTIONS: dict[str, tuple[type[EventData], ...]] = {
     "mail.events": (SignupRequested,),
     "realtime.events": (FileReady, FileRejected),
+    "jobs.events": (EventData,),
 }
 
-SUBSCRIBED_TYPES: frozenset[str] = frozenset(
-    data.event_type for types in SUBSCRIPTIONS.values() for data in types
-)
+
+def routing_pattern(data: type[EventData]) -> str:
+    """Return what a queue is bound with to take events of this type."""
+    return "#" if data is EventData else data.event_type

@@ -2,53 +2,16 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any, ClassVar
 
 import pytest
 
 from shared.chassis.errors import PermanentFailure, Unavailable
-from shared.chassis.jobs.commands import Job, JobQueue
+from shared.chassis.jobs.commands import JobQueue
 from shared.chassis.jobs.running import LeaseLost, RunningJob
-from shared.chassis.jobs.worker import JobWorker
 from tests.parts.waiting import eventually
 from tests.service.chassis.conftest import Messaging
-from tests.service.chassis.test_events import INSERT, effects
-
-
-class Effect(Job):
-    kind: ClassVar[str] = "effect"
-    queue: ClassVar[str] = "tests"
-    backoff_seconds: ClassVar[float] = 0.05
-    key: str
-
-
-async def enqueue(messaging: Messaging, key: str, **options: Any) -> Any:
-    async with messaging.database.transaction() as transaction:
-        return await JobQueue(messaging.bus).enqueue(transaction, Effect(key=key), **options)
-
-
-async def record(job: RunningJob[Effect]) -> None:
-    async with job.completion() as transaction:
-        await transaction.execute(INSERT, job.command.key)
-
-
-async def work(messaging: Messaging, handler: Any = record) -> JobWorker:
-    return await messaging.lifecycle.start(worker(messaging, handler))
-
-
-def worker(messaging: Messaging, handler: Any) -> JobWorker:
-    return JobWorker(
-        messaging.database,
-        messaging.wakeups,
-        messaging.lifecycle,
-        queue="tests",
-        handlers={Effect: handler},
-    )
-
-
-async def states(messaging: Messaging) -> list[tuple[str, int]]:
-    rows = await messaging.database.fetch("SELECT state, attempts FROM jobs ORDER BY created_at")
-    return [(row["state"], row["attempts"]) for row in rows]
+from tests.service.chassis.effect_jobs import Effect, enqueue, record, states, work
+from tests.service.chassis.effects import INSERT, effects
 
 
 async def test_a_job_runs_once_with_its_effect(messaging: Messaging) -> None:

@@ -9,7 +9,8 @@ from services.gateway.api_keys import ApiKeyExchange
 from services.gateway.decision_endpoint import DecisionEndpoint
 from services.gateway.decision_path import DECISION_PATH
 from services.gateway.decisions import ADMITTED, Admission, Door
-from services.gateway.route_table import ROUTES, Access, Route
+from services.gateway.route import Access, Route
+from services.gateway.route_table import ROUTES
 from services.gateway.routing import Refusal, Router
 from shared.chassis.errors import Unavailable
 from shared.chassis.identity.service_calls import ServiceCallError

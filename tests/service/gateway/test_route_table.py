@@ -10,7 +10,8 @@ import pytest
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.routing import Route as StarletteRoute
 
-from services.gateway.route_table import ROUTES, SERVICES, Access
+from services.gateway.route import Access
+from services.gateway.route_table import ROUTES, SERVICES
 
 
 def served(service: str) -> set[tuple[str, str]]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from services.gateway.route_table import ROUTES, Route
+from services.gateway.route import Route
+from services.gateway.route_table import ROUTES
 from services.gateway.routing import Refusal, Router
 from shared.schemas.problems import ProblemCode
 

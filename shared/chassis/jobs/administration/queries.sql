@@ -63,10 +63,6 @@ SELECT id, queue, kind, payload, state, priority, attempts, max_attempts, run_at
        errors, created_at, started_at, finished_at
   FROM jobs WHERE id = $1
 
--- name: lock_job
--- A job's state and unique key; nobody changes them until the transaction ends.
-SELECT queue, state, unique_key FROM jobs WHERE id = $1 FOR UPDATE
-
 -- name: read_unique_key
 -- Which key a job has; it never changes.
 SELECT queue, unique_key FROM jobs WHERE id = $1
@@ -120,9 +116,8 @@ UPDATE jobs
 -- Forget a job, whatever its state; a worker that has it finds its lease lost.
 DELETE FROM jobs WHERE id = $1
 
--- name: list_queues
--- Queues that have jobs or settings, by name, after a name if one is given. Indexes are read once
--- a queue, not once a job, and counting stops at $3.
+-- name: list_queue_names
+-- Queues that have jobs or settings, after a name. Each index is read once a queue, not once a job.
 WITH RECURSIVE names AS (
   SELECT $1::text AS name, 0 AS position
   UNION ALL
@@ -136,6 +131,67 @@ WITH RECURSIVE names AS (
          position + 1
     FROM names
    WHERE names.name IS NOT NULL AND position < $2)
-SELECT names.name, (queue_figures(names.name, $3)).*
-  FROM names WHERE position > 0 AND names.name IS NOT NULL
- ORDER BY names.name
+SELECT name FROM names WHERE position > 0 AND name IS NOT NULL ORDER BY position
+
+-- name: read_queues
+-- Queues with their settings and their jobs by state. Counting stops at $2; the orders make the
+-- planner count in the indexes, whatever it believes of the table.
+SELECT given.name,
+       coalesce(settings.paused, false) AS paused,
+       settings.concurrency,
+       settings.rate_limit,
+       coalesce(extract(epoch FROM settings.rate_period), 1)::float8 AS rate_period_seconds,
+       coalesce(settings.keep_completed, 100) AS keep_completed,
+       coalesce(settings.keep_failed, 50) AS keep_failed,
+       (SELECT count(*) FROM (
+          SELECT 1 FROM jobs WHERE queue = given.name AND state = 'scheduled'
+           ORDER BY run_at LIMIT $2) AS counted) AS scheduled,
+       (SELECT count(*) FROM (
+          SELECT 1 FROM jobs WHERE queue = given.name AND state = 'queued'
+           ORDER BY priority, run_at, id LIMIT $2) AS counted) AS queued,
+       (SELECT count(*) FROM (
+          SELECT 1 FROM jobs WHERE queue = given.name AND state = 'running'
+           ORDER BY lease_until LIMIT $2) AS counted) AS running,
+       (SELECT count(*) FROM (
+          SELECT 1 FROM jobs
+           WHERE queue = given.name AND state = 'completed'
+             AND state IN ('completed', 'failed', 'cancelled')
+           ORDER BY finished_at LIMIT $2) AS counted) AS completed,
+       (SELECT count(*) FROM (
+          SELECT 1 FROM jobs
+           WHERE queue = given.name AND state = 'failed'
+             AND state IN ('completed', 'failed', 'cancelled')
+           ORDER BY finished_at LIMIT $2) AS counted) AS failed,
+       (SELECT count(*) FROM (
+          SELECT 1 FROM jobs
+           WHERE queue = given.name AND state = 'cancelled'
+             AND state IN ('completed', 'failed', 'cancelled')
+           ORDER BY finished_at LIMIT $2) AS counted) AS cancelled,
+       greatest(coalesce(
+         extract(epoch FROM clock_timestamp() - oldest_queued_job(given.name)), 0), 0)::float8
+         AS oldest_age_seconds
+  FROM unnest($1::text[]) AS given (name)
+  LEFT JOIN job_queues AS settings ON settings.name = given.name
+ ORDER BY given.name
+
+-- name: pause_or_resume_queue
+-- Let the jobs of a queue start, or not.
+INSERT INTO job_queues (name, paused) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET paused = excluded.paused, updated_at = now()
+
+-- name: ensure_queue
+-- Give a queue a row of settings, with the defaults.
+INSERT INTO job_queues (name) VALUES ($1) ON CONFLICT (name) DO NOTHING
+
+-- name: lock_queue_settings
+-- A queue's settings; nobody changes them until the transaction ends.
+SELECT concurrency, rate_limit, extract(epoch FROM rate_period)::float8 AS rate_period_seconds,
+       keep_completed, keep_failed
+  FROM job_queues WHERE name = $1 FOR UPDATE
+
+-- name: write_queue_settings
+-- Change a queue's settings; the next claim sees them.
+UPDATE job_queues
+   SET concurrency = $2, rate_limit = $3, rate_period = $4, keep_completed = $5, keep_failed = $6,
+       updated_at = now()
+ WHERE name = $1

@@ -1,0 +1,130 @@
+"""Pages of lists: `cursor` and `limit` of a request, and the cursor of the next page.
+
+Cursors are opaque to clients: the last id, or name, of the page before, in base64url.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
+from uuid import UUID
+
+from starlette.requests import Request
+
+from shared.chassis.errors import Problem
+from shared.schemas.problems import FieldError, ProblemCode
+
+DEFAULT_LIMIT: Final = 50
+MAXIMUM_LIMIT: Final = 100
+_UUID_BYTES: Final = 16
+_LONGEST_NAME: Final = 200
+
+
+class HasId(Protocol):
+    """A row that a cursor can name by its id."""
+
+    @property
+    def id(self) -> UUID:
+        """The row's id."""
+
+
+class HasName(Protocol):
+    """A row that a cursor can name by its name."""
+
+    @property
+    def name(self) -> str:
+        """The row's name."""
+
+
+RowT = TypeVar("RowT", bound=HasId)
+NamedT = TypeVar("NamedT", bound=HasName)
+
+
+@dataclass(frozen=True, slots=True)
+class PageQuery:
+    """Which page of a list ordered by id, newest first, is asked for."""
+
+    before: UUID | None
+    """The last row of the page before."""
+    limit: int
+
+    @property
+    def rows_to_read(self) -> int:
+        """One more than the page holds, which tells whether another page follows."""
+        return self.limit + 1
+
+    def cut(self, rows: Sequence[RowT]) -> tuple[Sequence[RowT], str | None]:
+        """Return the rows of the page and the cursor of the next one."""
+        if len(rows) <= self.limit:
+            return rows, None
+        return rows[: self.limit], _encoded(rows[self.limit - 1].id.bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPageQuery:
+    """Which page of a list ordered by name is asked for."""
+
+    after: str
+    """The last name of the page before; empty on the first one."""
+    limit: int
+
+    @property
+    def rows_to_read(self) -> int:
+        """One more than the page holds, which tells whether another page follows."""
+        return self.limit + 1
+
+    def cut(self, rows: Sequence[NamedT]) -> tuple[Sequence[NamedT], str | None]:
+        """Return the rows of the page and the cursor of the next one."""
+        if len(rows) <= self.limit:
+            return rows, None
+        return rows[: self.limit], _encoded(rows[self.limit - 1].name.encode())
+
+
+def page_query(request: Request) -> PageQuery:
+    """Read `cursor` and `limit`. Raises Problem `invalid_cursor` or `validation_failed`."""
+    cursor = request.query_params.get("cursor")
+    return PageQuery(_decoded_id(cursor) if cursor else None, _limit(request))
+
+
+def named_page_query(request: Request) -> NamedPageQuery:
+    """Read `cursor` and `limit`. Raises Problem `invalid_cursor` or `validation_failed`."""
+    cursor = request.query_params.get("cursor")
+    return NamedPageQuery(_decoded_name(cursor) if cursor else "", _limit(request))
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", str(DEFAULT_LIMIT))
+    # The slice keeps a text of a million digits from being made a number.
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAXIMUM_LIMIT):
+        message = f"Give a number from 1 to {MAXIMUM_LIMIT}."
+        raise Problem(
+            ProblemCode.VALIDATION_FAILED, errors=[FieldError(field="limit", message=message)]
+        )
+    return int(text)
+
+
+def _encoded(position: bytes) -> str:
+    return base64.urlsafe_b64encode(position).rstrip(b"=").decode()
+
+
+def _decoded(cursor: str) -> bytes:
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise Problem(ProblemCode.INVALID_CURSOR) from error
+
+
+def _decoded_id(cursor: str) -> UUID:
+    position = _decoded(cursor)
+    if len(position) != _UUID_BYTES:
+        raise Problem(ProblemCode.INVALID_CURSOR)
+    return UUID(bytes=position)
+
+
+def _decoded_name(cursor: str) -> str:
+    position = _decoded(cursor)
+    if not 0 < len(position) <= _LONGEST_NAME or not position.isascii() or b"\0" in position:
+        raise Problem(ProblemCode.INVALID_CURSOR)
+    return position.decode("ascii")
