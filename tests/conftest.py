@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--chaos"):
         return
     for item in items:
-        if "chaos" in item.keywords:
+        if item.get_closest_marker("chaos") is not None:
             item.add_marker(pytest.mark.skip(reason="a long run; ask for it with --chaos"))
 
 

@@ -51,7 +51,7 @@ def job_problem(error: NoSuchJob | WrongJobState | UniqueKeyTaken) -> Problem:
     return Problem(ProblemCode.JOB_STATE_CONFLICT, str(error))
 
 
-class JobAdministrationRoutes:
+class JobRoutes:
     """The queues, jobs and schedules of one service, for the jobs service alone."""
 
     def __init__(self, settings: Settings, database: Database, *, service: str) -> None:
@@ -125,10 +125,12 @@ class JobAdministrationRoutes:
         """Answer with a page of queues."""
         self._authorize(request)
         page = named_page_query(request)
-        queues = await self._queues.queues(
-            after=self._own(page.after) if page.after else "", limit=page.rows_to_read
-        )
-        items, following = page.cut([self._shown_queue(queue) for queue in queues])
+        # The page before may have ended with a queue of another service.
+        prefix = f"{self._service}."
+        after = page.after.removeprefix(prefix) if page.after.startswith(prefix) else ""
+        queues = await self._queues.queues(after=after, limit=page.rows_to_read)
+        shown = [self._shown_queue(queue) for queue in queues]
+        items, following = page.cut([queue for queue in shown if queue.name > page.after])
         return json_response(Page[QueueInfo](items=list(items), next=following))
 
     async def read_queue(self, request: Request) -> Response:

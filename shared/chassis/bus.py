@@ -240,6 +240,9 @@ async def declare_topology(channel: AbstractChannel, service: str) -> None:
             arguments={
                 "x-queue-type": "quorum",
                 "x-delivery-limit": DELIVERY_LIMIT,
+                # Two processes side by side would handle the events of one subject in any order;
+                # so one is active and the others stand by.
+                "x-single-active-consumer": True,
                 **_dead_letter_to(exhausted_queue(name)),
             },
         )

@@ -23,13 +23,14 @@ class Deaf(Exception):  # noqa: N818 - what happened; the process ends and is st
 class Canary:
     """Sends a message through a queue every ten seconds and listens for anything to come out.
 
-    A consumer that is busy with an event, or a broker that cannot be reached, is not deafness.
+    A consumer that is busy with an event, or a broker that cannot be reached, is not deafness;
+    nor is the silence around one that stands by, which has not heard anything yet.
     """
 
     def __init__(self, bus: Bus, queue: str) -> None:
         self._bus = bus
         self._queue = queue
-        self._heard_at = time.monotonic()
+        self._heard_at: float | None = None
         self._is_busy = False
 
     def heard(self) -> None:
@@ -47,13 +48,15 @@ class Canary:
 
     async def run(self) -> None:
         """Sing until cancelled. Raises Deaf when nothing was heard for a minute."""
-        self.heard()
+        self._heard_at = None
         while True:
             await asyncio.sleep(SING_SECONDS)
             try:
                 await self._sing()
             except Unavailable:
-                self.heard()  # what was not sent cannot be heard
+                self._heard_at = None  # what was not sent cannot be heard
+                continue
+            if self._heard_at is None:
                 continue
             silence = time.monotonic() - self._heard_at
             metrics.CANARY_AGE.labels(self._queue).set(silence)

@@ -107,9 +107,14 @@ async def retry_dead_letter(transaction: Transaction, outbox: Outbox, letter_id:
     return True
 
 
-async def retry_dead_letters(transaction: Transaction, outbox: Outbox, consumer: str) -> int:
-    """Send the oldest two hundred readable events of a consumer once more; return how many."""
-    rows = await transaction.fetch(SQL["take_dead_letters"], consumer, RETRY_BATCH)
+async def retry_dead_letters(
+    transaction: Transaction, outbox: Outbox, consumer: str, event_type: str | None = None
+) -> int:
+    """Send the oldest two hundred readable events of a consumer once more; return how many.
+
+    With a type, those of the type.
+    """
+    rows = await transaction.fetch(SQL["take_dead_letters"], consumer, RETRY_BATCH, event_type)
     for row in sorted(rows, key=lambda row: row["id"]):
         await outbox.send_again(
             transaction, queue=consumer, event_id=row["event_id"], body=row["body"]
@@ -122,9 +127,14 @@ async def discard_dead_letter(executor: Executor, letter_id: UUID) -> bool:
     return await executor.fetchval(SQL["discard_dead_letter"], letter_id) is not None
 
 
-async def discard_dead_letters(executor: Executor, consumer: str) -> int:
-    """Delete the oldest thousand dead letters of a consumer; return how many there were."""
-    rows = await executor.fetch(SQL["discard_dead_letters"], consumer)
+async def discard_dead_letters(
+    executor: Executor, consumer: str, event_type: str | None = None
+) -> int:
+    """Delete the oldest thousand dead letters of a consumer; return how many there were.
+
+    With a type, those of the type.
+    """
+    rows = await executor.fetch(SQL["discard_dead_letters"], consumer, event_type)
     return len(rows)
 
 

@@ -54,11 +54,23 @@ class PageQuery:
         """One more than the page holds, which tells whether another page follows."""
         return self.limit + 1
 
-    def cut(self, rows: Sequence[RowT]) -> tuple[Sequence[RowT], str | None]:
-        """Return the rows of the page and the cursor of the next one."""
-        if len(rows) <= self.limit:
-            return rows, None
-        return rows[: self.limit], _encoded(rows[self.limit - 1].id.bytes)
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The query that asks another service for this page of its part of the list."""
+        cursor = {} if self.before is None else {"cursor": _encoded(self.before.bytes)}
+        return {"limit": str(self.limit), **cursor}
+
+    def cut(
+        self, rows: Sequence[RowT], *, is_more: bool = False
+    ) -> tuple[Sequence[RowT], str | None]:
+        """Return the rows of the page and the cursor of the next one.
+
+        `is_more` says that there are rows behind these, which were not read.
+        """
+        page = rows[: self.limit]
+        if not page or not (is_more or len(rows) > self.limit):
+            return page, None
+        return page, _encoded(page[-1].id.bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +86,37 @@ class NamedPageQuery:
         """One more than the page holds, which tells whether another page follows."""
         return self.limit + 1
 
-    def cut(self, rows: Sequence[NamedT]) -> tuple[Sequence[NamedT], str | None]:
-        """Return the rows of the page and the cursor of the next one."""
-        if len(rows) <= self.limit:
-            return rows, None
-        return rows[: self.limit], _encoded(rows[self.limit - 1].name.encode())
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The query that asks another service for this page of its part of the list."""
+        cursor = {"cursor": _encoded(self.after.encode())} if self.after else {}
+        return {"limit": str(self.limit), **cursor}
+
+    def inner_part(self, prefix: str) -> "NamedPageQuery | None":
+        """Return the same for a service that knows its names without the prefix."""
+        part = self.part(prefix)
+        return part and NamedPageQuery(part.after.removeprefix(prefix), self.limit)
+
+    def part(self, prefix: str) -> "NamedPageQuery | None":
+        """Return which page of the names with this prefix may hold some of the page asked for.
+
+        None if all of them come before it.
+        """
+        if self.after.startswith(prefix):
+            return self
+        return NamedPageQuery("", self.limit) if self.after < prefix else None
+
+    def cut(
+        self, rows: Sequence[NamedT], *, is_more: bool = False
+    ) -> tuple[Sequence[NamedT], str | None]:
+        """Return the rows of the page and the cursor of the next one.
+
+        `is_more` says that there are rows behind these, which were not read.
+        """
+        page = rows[: self.limit]
+        if not page or not (is_more or len(rows) > self.limit):
+            return page, None
+        return page, _encoded(page[-1].name.encode())
 
 
 def page_query(request: Request) -> PageQuery:

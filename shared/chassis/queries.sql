@@ -102,9 +102,11 @@ SELECT id, event_id, consumer, event_type, attempts, cause, body, raw, parked_at
 DELETE FROM dead_letters WHERE id = $1 RETURNING id, event_id, consumer, body
 
 -- name: take_dead_letters
--- Take the oldest readable events of a consumer out, to be sent again.
+-- Take the oldest readable events of a consumer out, of one type or of any, to be sent again.
 DELETE FROM dead_letters
- WHERE id = ANY (ARRAY(SELECT id FROM dead_letters WHERE consumer = $1 AND body IS NOT NULL
+ WHERE id = ANY (ARRAY(SELECT id FROM dead_letters
+                        WHERE consumer = $1 AND body IS NOT NULL
+                          AND ($3::text IS NULL OR event_type = $3)
                         ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED))
 RETURNING id, event_id, body
 
@@ -113,9 +115,11 @@ RETURNING id, event_id, body
 DELETE FROM dead_letters WHERE id = $1 RETURNING id
 
 -- name: discard_dead_letters
--- Drop the oldest events that rest for a consumer, a batch at a time.
+-- Drop the oldest events that rest for a consumer, of one type or of any, a batch at a time.
 DELETE FROM dead_letters
- WHERE id = ANY (ARRAY(SELECT id FROM dead_letters WHERE consumer = $1 ORDER BY id LIMIT 1000))
+ WHERE id = ANY (ARRAY(SELECT id FROM dead_letters
+                        WHERE consumer = $1 AND ($2::text IS NULL OR event_type = $2)
+                        ORDER BY id LIMIT 1000))
 RETURNING id
 
 -- name: lock_migrations

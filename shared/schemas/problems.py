@@ -68,6 +68,7 @@ class ProblemCode(StrEnum):
     JOB_STATE_CONFLICT = "job_state_conflict"
     UNIQUE_KEY_TAKEN = "unique_key_taken"
     DEAD_LETTER_NOT_FOUND = "dead_letter_not_found"
+    DEAD_LETTER_UNREADABLE = "dead_letter_unreadable"
     LEASE_LOST = "lease_lost"
     QUEUE_INVALID = "queue_invalid"
     SCHEDULE_NOT_FOUND = "schedule_not_found"
@@ -233,6 +234,11 @@ PROBLEMS: dict[ProblemCode, ProblemKind] = {
     ),
     ProblemCode.DEAD_LETTER_NOT_FOUND: _kind(
         404, "Dead letter not found", "There is no such dead letter; it was retried or discarded."
+    ),
+    ProblemCode.DEAD_LETTER_UNREADABLE: _kind(
+        409,
+        "Dead letter unreadable",
+        "It is no event, so no consumer can take it; read it, find its sender, and discard it.",
     ),
     ProblemCode.LEASE_LOST: _kind(
         409,

@@ -19,10 +19,11 @@ TIMEOUT = httpx2.Timeout(5.0)
 
 
 class ServiceCallError(Exception):
-    """The other service refused; `status` is its HTTP status."""
+    """The other service refused; `status` is its HTTP status, `text` the body of its answer."""
 
     def __init__(self, status: int, text: str) -> None:
         self.status = status
+        self.text = text
         super().__init__(f"answered {status}: {text[:500]}")
 
 

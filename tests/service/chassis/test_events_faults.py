@@ -269,8 +269,11 @@ async def test_a_deaf_consumer_ends_its_process(
     monkeypatch.setattr("shared.chassis.canary.SING_SECONDS", 0.02)
     monkeypatch.setattr("shared.chassis.canary.DEAF_SECONDS", 0.2)
     canary = Canary(messaging.bus, QUEUE)
+    singing = asyncio.create_task(canary.run())
+    await asyncio.sleep(0)
+    canary.heard()
     with pytest.raises(Deaf, match=QUEUE):
-        await asyncio.wait_for(canary.run(), 10)
+        await asyncio.wait_for(singing, 10)
 
 
 async def test_a_consumer_that_hears_its_canary_lives(

@@ -50,6 +50,12 @@ SELECT name, queue, kind, payload, priority, max_attempts, cron, timezone, decla
        next_run_at, last_run_at
   FROM job_schedules WHERE name > $1 ORDER BY name LIMIT $2
 
+-- name: read_schedule
+-- One schedule.
+SELECT name, queue, kind, payload, priority, max_attempts, cron, timezone, declared,
+       next_run_at, last_run_at
+  FROM job_schedules WHERE name = $1
+
 -- name: is_declared
 -- Whether a schedule stands in the code; null if there is none of that name.
 SELECT declared FROM job_schedules WHERE name = $1

@@ -91,6 +91,12 @@ async def list_schedules(
     return [_stored(row) for row in await executor.fetch(SQL["list_schedules"], after, limit)]
 
 
+async def read_schedule(executor: Executor, name: str) -> StoredSchedule | None:
+    """Return one schedule."""
+    row = await executor.fetchrow(SQL["read_schedule"], name)
+    return None if row is None else _stored(row)
+
+
 async def delete_schedule(executor: Executor, name: str) -> bool:
     """Drop a schedule made over the API; return whether there was one. Raises DeclaredInCode.
 
