@@ -31,8 +31,10 @@ from services.auth.settings import AuthSettings
 from services.auth.signing_keys import KeyRing
 from services.auth.signups import Signups
 from services.auth.throttle import LoginThrottle
+from shared.chassis.administration_routes import JobRoutes
 from shared.chassis.bus import Bus
 from shared.chassis.database import Database
+from shared.chassis.dead_letter_routes import DeadLetterRoutes
 from shared.chassis.http import http_application
 from shared.chassis.identity.tokens import Authenticator, TokenVerifier
 from shared.chassis.lifecycle import Lifecycle
@@ -102,6 +104,8 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
         PublicKeyRoutes(keys),
         VerifyPageRoutes(),
         InternalRoutes(settings, keys, RevocationFeed(database), api_keys, links),
+        JobRoutes(settings, database, service=NAME),
+        DeadLetterRoutes(settings, database, service=NAME),
     )
     return http_application(routes=[route for part in resources for route in part.routes()])
 

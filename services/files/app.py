@@ -14,8 +14,10 @@ from services.files.settings import FilesSettings
 from services.files.unfinished import UnfinishedUploads
 from services.files.uploads import Uploads
 from services.files.variants import Variants
+from shared.chassis.administration_routes import JobRoutes
 from shared.chassis.bus import Bus
 from shared.chassis.database import Database
+from shared.chassis.dead_letter_routes import DeadLetterRoutes
 from shared.chassis.http import http_application
 from shared.chassis.identity.keys import JwksClient
 from shared.chassis.identity.service_calls import ServiceClient
@@ -57,6 +59,8 @@ def application(
         routes=[
             *FilesResource(settings, authenticator, database, uploads).routes(),
             *ContentResource(authenticator, database, objects).routes(),
+            *JobRoutes(settings, database, service=NAME).routes(),
+            *DeadLetterRoutes(settings, database, service=NAME).routes(),
         ]
     )
 

@@ -11,9 +11,11 @@ from services.mail.routes.messages import MessageRoutes
 from services.mail.settings import MailSettings, parse_mailbox
 from services.mail.smtp import SmtpRelay, parse_smtp_url
 from services.mail.templates import TemplateSet
+from shared.chassis.administration_routes import JobRoutes
 from shared.chassis.bus import Bus
 from shared.chassis.consumers import EventConsumer
 from shared.chassis.database import Database
+from shared.chassis.dead_letter_routes import DeadLetterRoutes
 from shared.chassis.http import http_application
 from shared.chassis.identity.keys import JwksClient
 from shared.chassis.identity.service_calls import ServiceClient
@@ -36,7 +38,13 @@ async def web(settings: MailSettings, lifecycle: Lifecycle) -> ASGIApp:
     auth = await lifecycle.start(ServiceClient(settings, source=NAME, target="auth"))
     keys = await lifecycle.start(JwksClient(auth, lifecycle))
     authenticator = Authenticator(TokenVerifier(keys, issuer=settings.public_url))
-    return http_application(routes=MessageRoutes(database, authenticator).routes())
+    return http_application(
+        routes=[
+            *MessageRoutes(database, authenticator).routes(),
+            *JobRoutes(settings, database, service=NAME).routes(),
+            *DeadLetterRoutes(settings, database, service=NAME).routes(),
+        ]
+    )
 
 
 async def worker(settings: MailSettings, lifecycle: Lifecycle) -> None:

@@ -14,9 +14,11 @@ from services.realtime.session import SessionParts
 from services.realtime.settings import RealtimeSettings
 from services.realtime.stream import StreamReader
 from services.realtime.topology import declare_topology
+from shared.chassis.administration_routes import JobRoutes
 from shared.chassis.bus import Bus
 from shared.chassis.consumers import EventConsumer
 from shared.chassis.database import Database
+from shared.chassis.dead_letter_routes import DeadLetterRoutes
 from shared.chassis.http import http_application
 from shared.chassis.identity.keys import JwksClient
 from shared.chassis.identity.revocations import RevocationList
@@ -60,7 +62,14 @@ async def web(settings: RealtimeSettings, lifecycle: Lifecycle) -> ASGIApp:
     publisher = Publisher(database, Outbox(NAME))
     sockets = SocketEndpoint(SessionParts(hub, verifier, revocations, publisher, settings))
     publishing = PublishRoutes(publisher, Authenticator(verifier))
-    return http_application(routes=[*sockets.routes(), *publishing.routes()])
+    return http_application(
+        routes=[
+            *sockets.routes(),
+            *publishing.routes(),
+            *JobRoutes(settings, database, service=NAME).routes(),
+            *DeadLetterRoutes(settings, database, service=NAME).routes(),
+        ]
+    )
 
 
 async def worker(settings: RealtimeSettings, lifecycle: Lifecycle) -> None:

@@ -204,8 +204,8 @@ SELECT (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE queue = $1 AND state = 'q
                               LIMIT 100000) AS counted) AS scheduled,
        (SELECT count(*) FROM jobs WHERE queue = $1 AND state = 'running') AS running,
        (SELECT count(*) FROM jobs WHERE queue = $1 AND state = 'failed') AS failed,
-       coalesce((SELECT extract(epoch FROM clock_timestamp() - min(run_at))::float8 FROM jobs
-                  WHERE queue = $1 AND state = 'queued'), 0)::float8 AS oldest_age_seconds
+       greatest(coalesce(extract(epoch FROM clock_timestamp() - oldest_queued_job($1)), 0), 0)::float8
+         AS oldest_age_seconds
 
 -- name: jobs_changed_since_analyze
 -- How many rows changed since the planner last looked at the table.

@@ -7,7 +7,7 @@ is kept. Jobs that become due here are found by the workers' next look, within a
 from typing import Final
 from uuid import UUID
 
-from shared.chassis.database import ConstraintViolation, Database, Record
+from shared.chassis.database import ConstraintViolation, Database, Executor, Record
 from shared.chassis.jobs import statements
 from shared.chassis.jobs.administration.statements import SQL
 from shared.schemas.api.jobs import Job, JobsRetried, JobState, JobSummary
@@ -39,6 +39,14 @@ class UniqueKeyTaken(ValueError):  # noqa: N818 - what happened
         )
 
 
+async def read_job(executor: Executor, job_id: UUID) -> Job:
+    """Return all that is known of a job. Raises NoSuchJob."""
+    row: Record | None = await executor.fetchrow(SQL["read_job"], job_id)
+    if row is None:
+        raise NoSuchJob
+    return Job.model_validate(dict(row))
+
+
 class JobAdministration:
     """Reads and steers the jobs of one schema. Each call is one transaction of its own.
 
@@ -67,10 +75,7 @@ class JobAdministration:
 
     async def job(self, job_id: UUID) -> Job:
         """Return all that is known of a job. Raises NoSuchJob."""
-        row: Record | None = await self._database.fetchrow(SQL["read_job"], job_id)
-        if row is None:
-            raise NoSuchJob
-        return Job.model_validate(dict(row))
+        return await read_job(self._database, job_id)
 
     async def retry(self, job_id: UUID) -> Job:
         """Queue an ended job again with all its attempts; its errors stay.

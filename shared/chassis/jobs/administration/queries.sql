@@ -155,17 +155,14 @@ SELECT given.name,
        (SELECT count(*) FROM (
           SELECT 1 FROM jobs
            WHERE queue = given.name AND state = 'completed'
-             AND state IN ('completed', 'failed', 'cancelled')
            ORDER BY finished_at LIMIT $2) AS counted) AS completed,
        (SELECT count(*) FROM (
           SELECT 1 FROM jobs
            WHERE queue = given.name AND state = 'failed'
-             AND state IN ('completed', 'failed', 'cancelled')
            ORDER BY finished_at LIMIT $2) AS counted) AS failed,
        (SELECT count(*) FROM (
           SELECT 1 FROM jobs
            WHERE queue = given.name AND state = 'cancelled'
-             AND state IN ('completed', 'failed', 'cancelled')
            ORDER BY finished_at LIMIT $2) AS counted) AS cancelled,
        greatest(coalesce(
          extract(epoch FROM clock_timestamp() - oldest_queued_job(given.name)), 0), 0)::float8
