@@ -56,12 +56,13 @@ class Canary:
             except Unavailable:
                 self._heard_at = None  # what was not sent cannot be heard
                 continue
-            if self._heard_at is None:
-                continue
-            silence = time.monotonic() - self._heard_at
+            silence = self._silence()
             metrics.CANARY_AGE.labels(self._queue).set(silence)
             if silence > DEAF_SECONDS and not self._is_busy:
                 raise Deaf(f"nothing came out of {self._queue} for {silence:.0f} s")
+
+    def _silence(self) -> float:
+        return 0.0 if self._heard_at is None else time.monotonic() - self._heard_at
 
     async def _sing(self) -> None:
         await self._bus.publish(

@@ -73,6 +73,8 @@ class Fleet:
     def kill_one(self) -> None:
         """Kill one process of those that run, as the kernel does when memory ends."""
         running = [name for name, process in self.processes.items() if process.poll() is None]
+        if not running:  # while PostgreSQL is away none gets up
+            return
         name = random.choice(running)
         self.processes[name].kill()
         self.processes[name].wait()
