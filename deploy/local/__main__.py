@@ -6,7 +6,7 @@ import sys
 
 from deploy.bootstrap.errors import BootstrapError
 from deploy.local.arguments import parser
-from deploy.local.commands import config, observe, operate
+from deploy.local.commands import config, observe, operate, program
 from deploy.local.commands.up import up
 from deploy.local.errors import LauncherError
 from deploy.local.session import Session
@@ -51,9 +51,24 @@ def _run(parsed: argparse.Namespace) -> int:
         "admin": lambda: operate.admin(
             session, parsed.email, password_from_stdin=parsed.password_stdin
         ),
+        "program": lambda: _program(session, parsed),
         "config": lambda: config.check(session) if parsed.action == "check" else config.doc(),
     }
     return commands[parsed.command]()
+
+
+def _program(session: Session, parsed: argparse.Namespace) -> int:
+    if parsed.name is None:
+        if parsed.emits is not None or parsed.remove:
+            raise LauncherError(
+                "Which program?\nNext: name it, as in `./freehold program shop --emits order`."
+            )
+        return program.listing(session)
+    if parsed.remove:
+        return program.remove(session, parsed.name)
+    if parsed.emits is not None:
+        return program.make(session, parsed.name, parsed.emits)
+    return program.show(session, parsed.name)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,20 @@ def parser() -> argparse.ArgumentParser:
         "--password-stdin", action="store_true", help="read the password from standard input"
     )
 
+    program = commands.add_parser(
+        "program", help="list, make, change or remove other programs' accounts at the broker"
+    )
+    program.add_argument("name", nargs="?", metavar="NAME")
+    change = program.add_mutually_exclusive_group()
+    change.add_argument(
+        "--emits",
+        metavar="NOUNS",
+        help="make or change it: nouns of its events, such as order,invoice; '' for a reader",
+    )
+    change.add_argument(
+        "--remove", action="store_true", help="remove it, with its queues and what is in them"
+    )
+
     config = commands.add_parser("config", help="check or explain the settings")
     config.add_argument("action", choices=["check", "doc"])
 

@@ -52,6 +52,11 @@ class Home:
         return self.path / "scale.json"
 
     @property
+    def programs(self) -> Path:
+        """Other programs that have an account at the broker."""
+        return self.path / "programs.json"
+
+    @property
     def administrator(self) -> Path:
         """Marks that the first administrator was made."""
         return self.path / "administrator.json"

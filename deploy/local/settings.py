@@ -20,7 +20,7 @@ from shared.chassis.settings import (
     variable_name,
 )
 
-SERVICES = ("auth", "files", "mail", "realtime", "gateway")
+SERVICES = ("auth", "files", "mail", "realtime", "jobs", "gateway")
 HIGHEST_PORT = 65_535
 S3_TOGETHER = ("s3_endpoint", "s3_access_key", "s3_secret_key")
 MADE_BY_THE_LAUNCHER = frozenset({"instance", "run_dir", "internal_key", "master_key"})

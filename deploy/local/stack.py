@@ -9,7 +9,7 @@ from deploy.local.ports import LOOPBACK, Ports
 from deploy.local.secret_store import SecretStore
 from deploy.local.settings import Configuration
 
-WITH_DATABASE = ("auth", "files", "mail", "realtime")
+WITH_DATABASE = ("auth", "files", "mail", "realtime", "jobs")
 DATABASE = "freehold"
 DATABASE_OWNER = "freehold_admin"
 BROKER_HOST = "freehold"

@@ -8,7 +8,6 @@ arrives, then moves the bytes between the client and the service, or the object 
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 from urllib.parse import urlsplit
 
 from deploy.nginx.cross_origin import cross_origin_maps, preflight_answer
@@ -24,10 +23,9 @@ from deploy.nginx.locations import (
 from deploy.nginx.objects import object_location
 from deploy.nginx.syntax import block, literal, mapping, quote
 from services.gateway.decision_path import DECISION_PATH
-from services.gateway.route_table import DEFAULT_BODY_LIMIT, ROUTES, SERVICES
+from services.gateway.route import DEFAULT_BODY_LIMIT
+from services.gateway.route_table import ROUTES, SERVICES
 from shared.schemas.problems import ProblemCode
-
-_METERED_SERVICES: Final = ("auth", "files", "mail", "realtime", "gateway")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,7 +259,7 @@ def _public_server(settings: NginxSettings) -> list[str]:
 
 
 def _metrics_server(settings: NginxSettings) -> list[str]:
-    names = "|".join(_METERED_SERVICES)
+    names = "|".join(SERVICES)
     sockets = settings.run_dir / "metrics"
     lines = ["access_log off;"]
     # `<service>` is its web processes, `<service>-worker` its workers.

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from deploy.nginx.cross_origin import cross_origin_headers
 from deploy.nginx.syntax import block, quote
 from services.gateway.decision_path import DECISION_PATH
-from services.gateway.route_table import DEFAULT_BODY_LIMIT, Route, segments
+from services.gateway.route import DEFAULT_BODY_LIMIT, Route, segments
 
 # Headers that say something only when our own parts set them. What a client sends under these
 # names never reaches a service.

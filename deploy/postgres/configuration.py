@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-MAX_CONNECTIONS = 300
-"""Enough for eight kinds of processes with pools of ten, three instances each, and tools."""
+MAX_CONNECTIONS = 350
+"""Enough for ten kinds of processes with pools of ten, three instances each, and tools."""
 
 ACCESS_RULES = """\
 # Generated; a change here is lost at the next start.

@@ -3,7 +3,9 @@
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from deploy.rabbitmq.programs import Program, program_definitions, user
 
 MEBIBYTE = 1024 * 1024
 MEMORY_WATERMARK_BYTES = 512 * MEBIBYTE
@@ -45,38 +47,36 @@ def render_host_names() -> str:
     return '{host, {127,0,0,1}, ["localhost"]}.\n{lookup, [file, native]}.\n'
 
 
-def render_definitions(broker_host: str, passwords: Mapping[str, str]) -> str:
-    """Return the broker's virtual host and one account for each service.
+def render_definitions(
+    broker_host: str, passwords: Mapping[str, str], programs: Sequence[Program] = ()
+) -> str:
+    """Return the broker's virtual host, one account for each service, and those of programs.
 
-    An account may declare and read its own queues and what is shared under `freehold.`, and may
+    A service may declare and read its own queues and what is shared under `freehold.`, and may
     publish to a queue directly (retries, dead letters), which is what `amq.default` stands for.
     """
-    return json.dumps(
-        {
-            "vhosts": [{"name": broker_host}],
-            "users": [
-                {
-                    "name": service,
-                    "password_hash": password_hash(service, password),
-                    "hashing_algorithm": "rabbit_password_hashing_sha256",
-                    "tags": [],
-                    "limits": {},
-                }
-                for service, password in passwords.items()
-            ],
-            "permissions": [
-                {
-                    "user": service,
-                    "vhost": broker_host,
-                    "configure": rf"^({service}\..*|freehold\..*|amq\.gen-.*)$",
-                    "write": rf"^({service}\..*|freehold\..*|amq\.gen-.*|amq\.default)$",
-                    "read": rf"^({service}\..*|freehold\..*|amq\.gen-.*)$",
-                }
-                for service in passwords
-            ],
-        },
-        indent=2,
-    )
+    services = {
+        "users": [
+            user(service, password_hash(service, password))
+            for service, password in passwords.items()
+        ],
+        "permissions": [
+            {
+                "user": service,
+                "vhost": broker_host,
+                "configure": rf"^({service}\..*|freehold\..*|amq\.gen-.*)$",
+                "write": rf"^({service}\..*|freehold\..*|amq\.gen-.*|amq\.default)$",
+                "read": rf"^({service}\..*|freehold\..*|amq\.gen-.*)$",
+            }
+            for service in passwords
+        ],
+    }
+    others = program_definitions(broker_host, programs)
+    sections = {
+        name: [*services.get(name, []), *others.get(name, [])]
+        for name in services.keys() | others.keys()
+    }
+    return json.dumps({"vhosts": [{"name": broker_host}], **sections}, indent=2, sort_keys=True)
 
 
 def password_hash(user: str, password: str) -> str:

@@ -137,7 +137,7 @@ class RunningStack:
         return sorted(
             [
                 (schema, row["routing_key"])
-                for schema in ("auth", "files", "mail", "realtime")
+                for schema in ("auth", "files", "mail", "realtime", "jobs")
                 for row in await self.query(schema, "SELECT routing_key FROM outbox")
             ]
         )

@@ -1,4 +1,4 @@
-"""The main journey through all five services: exactly these events, mails, rows and objects."""
+"""The main journey through the services: exactly these events, mails, rows and objects."""
 
 import asyncio
 import hashlib
@@ -134,9 +134,10 @@ async def settled(stack: RunningStack) -> None:
             [
                 await stack.query(
                     schema,
-                    "SELECT 1 FROM jobs WHERE state IN ('queued', 'running') AND run_at <= now()",
+                    "SELECT 1 FROM jobs WHERE run_at <= now()"
+                    " AND state IN ('scheduled', 'queued', 'running')",
                 )
-                for schema in ("auth", "files", "mail", "realtime")
+                for schema in ("auth", "files", "mail", "realtime", "jobs")
             ]
         ):
             await asyncio.sleep(0.1)
@@ -144,7 +145,7 @@ async def settled(stack: RunningStack) -> None:
 
 async def nothing_is_left_over(stack: RunningStack) -> None:
     """No dead letter, no failed job, no upload half done."""
-    for schema in ("auth", "files", "mail", "realtime"):
+    for schema in ("auth", "files", "mail", "realtime", "jobs"):
         assert await stack.query(schema, "SELECT * FROM dead_letters") == []
         assert await stack.query(schema, "SELECT * FROM jobs WHERE state = 'failed'") == []
     assert await stack.query("files", "SELECT * FROM files WHERE state = 'uploading'") == []

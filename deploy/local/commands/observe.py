@@ -1,14 +1,18 @@
 """`status`, `logs`, `inbox`: what shows a stack without changing it."""
 
+import asyncio
 import json
 import sys
 from typing import Any
 
 from deploy.local import log_files
+from deploy.local.conditions import BROKER, Broker, add_conditions
 from deploy.local.errors import LauncherError
 from deploy.local.plan import part_kinds
+from deploy.local.ports import Ports
 from deploy.local.session import Session
 from deploy.local.settings import Configuration
+from deploy.local.supervisor.specs import Plan
 from deploy.mail.reading import ReceivedMail, read_mails
 
 MEBIBYTE = 1024 * 1024
@@ -19,7 +23,11 @@ def status(session: Session, *, as_json: bool) -> int:
     """Show every part, what is wrong and what to do; return 0 only if all is well."""
     client = session.client()
     configuration = session.configuration()
-    report = client.status() if client is not None else _stopped(configuration)
+    if client is None:
+        report = _stopped(configuration)
+    else:
+        report = client.status()
+        asyncio.run(add_conditions(report, Plan.load(session.home.plan).parts, _broker(session)))
     warnings = _warnings(configuration)
     if warnings:
         report["warnings"] = warnings
@@ -30,6 +38,14 @@ def status(session: Session, *, as_json: bool) -> int:
     return 0 if report["healthy"] else 1
 
 
+def _broker(session: Session) -> Broker | None:
+    configuration = session.configuration()
+    if BROKER not in configuration.embedded:
+        return None
+    ports = Ports.of(session.home, configuration.operator.port)
+    return Broker(ports.rabbitmq_metrics, session.home.part(BROKER))
+
+
 def _stopped(configuration: Configuration) -> dict[str, Any]:
     parts = [
         {
@@ -37,6 +53,7 @@ def _stopped(configuration: Configuration) -> dict[str, Any]:
             "kind": kind,
             "state": "stopped",
             "instances": [],
+            "conditions": [],
             "problem": "nothing was started",
             "next_step": "run `./freehold up`",
         }
@@ -63,13 +80,36 @@ def _print_report(report: dict[str, Any]) -> None:
             f"{len(instances):>2} {memory // MEBIBYTE:>5} MB  pid {pids or '-':<20} "
             f"{part.get('address', '')}".rstrip()
         )
-        if part.get("problem"):
-            print(f"    {part['problem']}")
-        if part.get("next_step"):
-            print(f"    next: {part['next_step']}")
+        _print_problems(part)
     print(f"{'healthy' if report['healthy'] else 'NOT healthy'}, {total // MEBIBYTE} MB in all")
     for warning in report.get("warnings", []):
         print(f"warning: {warning}")
+    for (problem, next_step), parts in _shared_warnings(report).items():
+        print(f"warning: {', '.join(parts)}: {problem}\n    next: {next_step}")
+
+
+def _print_problems(part: dict[str, Any]) -> None:
+    """Print why the part is not well; the problem of the part may be one of its conditions."""
+    told = [(part["problem"], part.get("next_step"))] if part.get("problem") else []
+    for condition in part["conditions"]:
+        one = (condition["problem"], condition["next_step"])
+        if condition["failing"] and one not in told:
+            told.append(one)
+    for problem, next_step in told:
+        print(f"    {problem}")
+        if next_step:
+            print(f"    next: {next_step}")
+
+
+def _shared_warnings(report: dict[str, Any]) -> dict[tuple[str, str], list[str]]:
+    """Return what does not fail a part, with the parts it is about: a machine's fault has many."""
+    shared: dict[tuple[str, str], list[str]] = {}
+    for part in report["parts"]:
+        for condition in part["conditions"]:
+            if not condition["failing"]:
+                told = (condition["problem"], condition["next_step"])
+                shared.setdefault(told, []).append(part["name"])
+    return shared
 
 
 def logs(session: Session, service: str | None, *, follow: bool) -> int:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import psutil
 
+from deploy.local.broker import rabbitmq_program, write_definitions
 from deploy.local.errors import LauncherError
 from deploy.local.home import private_folder, write_file
 from deploy.local.ports import LOOPBACK
-from deploy.local.stack import BROKER_HOST, DATABASE_OWNER, WITH_DATABASE, Stack
+from deploy.local.stack import DATABASE_OWNER, Stack
 from deploy.local.supervisor.specs import PartSpec, Ready
 from deploy.monitoring import prometheus
 from deploy.nginx import configuration as nginx
@@ -23,7 +24,6 @@ from deploy.seaweedfs import configuration as seaweedfs
 
 DATABASE_MEMORY_BYTES = GIBIBYTE
 """What PostgreSQL may use of a machine that it shares with a developer's other programs."""
-RABBITMQ_INSTALLED = Path("/usr/lib/rabbitmq/lib")
 
 
 def infrastructure(stack: Stack) -> list[PartSpec]:
@@ -87,14 +87,7 @@ def _postgres(stack: Stack) -> PartSpec:
 
 def _rabbitmq(stack: Stack) -> PartSpec:
     folder = private_folder(stack.home.part("rabbitmq"))
-    definitions = folder / "definitions.json"
-    write_file(
-        definitions,
-        rabbitmq.render_definitions(
-            BROKER_HOST,
-            {service: stack.secrets[f"amqp.{service}"] for service in WITH_DATABASE},
-        ),
-    )
+    definitions = write_definitions(stack.home, stack.secrets)
     write_file(
         folder / "rabbitmq.conf",
         rabbitmq.render(
@@ -131,7 +124,7 @@ def _rabbitmq(stack: Stack) -> PartSpec:
         kind="infrastructure",
         command=[
             *(str(stack.interpreter), "-m", "deploy.rabbitmq.run"),
-            *(str(_rabbitmq_server()), str(stack.ports.epmd)),
+            *(str(rabbitmq_program("rabbitmq-server")), str(stack.ports.epmd)),
         ],
         environment=environment,
         working_directory=stack.code_root,
@@ -140,17 +133,6 @@ def _rabbitmq(stack: Stack) -> PartSpec:
         stop_timeout_seconds=60,
         address=f"{LOOPBACK}:{stack.ports.amqp}",
     )
-
-
-def _rabbitmq_server() -> Path:
-    """Return the package's own start script: Debian's wrapper around it insists on root."""
-    found = sorted(RABBITMQ_INSTALLED.glob("rabbitmq_server-*/sbin/rabbitmq-server"))
-    if not found:
-        raise LauncherError(
-            f"RabbitMQ is not installed below {RABBITMQ_INSTALLED}.\n"
-            "Next: run `./freehold up`, which installs it."
-        )
-    return found[-1]
 
 
 def _seaweedfs(stack: Stack) -> PartSpec:

@@ -255,6 +255,7 @@ def _instance_status(instance: Instance, table: dict[int, ProcessStat]) -> dict[
     pid = instance.pid
     stat = table.get(pid) if pid is not None else None
     return {
+        "number": instance.number,
         "pid": pid,
         "rss_bytes": resident_bytes(family(table, pid)) if pid is not None else 0,
         "uptime_seconds": round(uptime_seconds(stat), 1) if stat else 0.0,

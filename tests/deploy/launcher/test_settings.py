@@ -136,7 +136,7 @@ def test_no_service_gets_anothers_secrets(tmp_path: Path) -> None:
             if stack.secrets[name] in text and not name.endswith(f".{service}")
         }
         allowed = {"internal_key"}
-        allowed |= {"master_key"} if service == "auth" else set()
+        allowed |= {"master_key"} if service in ("auth", "jobs") else set()
         allowed |= {"s3.files.access_key", "s3.files.secret_key"} if service == "files" else set()
         assert others == allowed, service
 
@@ -149,3 +149,14 @@ def test_an_external_database_is_reached_with_the_services_own_role(tmp_path: Pa
     url = service_environment(stack, "files")["FREEHOLD_POSTGRES_URL"]
     assert url.startswith("postgresql://freehold_files:")
     assert url.endswith("@db.example.com:5433/app?sslmode=require")
+
+
+def test_a_stack_of_the_last_release_gets_the_secrets_it_lacks(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    new = {"postgres.jobs", "amqp.jobs"}
+    assert new <= SECRET_NAMES
+    before = SecretStore.of(home, SECRET_NAMES - new).values
+    after = SecretStore.of(home, SECRET_NAMES).values
+    assert after.keys() - before.keys() == new
+    assert before.items() <= after.items()
+    assert SecretStore.of(home, SECRET_NAMES).values == after

@@ -88,7 +88,8 @@ class Edge:
         self.issuer = Issuer()
         self.revocations = Revocations()
         self.auth_calls = AuthCalls()
-        self.services = {name: RecordingService() for name in ("auth", "files", "mail", "realtime")}
+        names = ("auth", "files", "mail", "realtime", "jobs")
+        self.services = {name: RecordingService() for name in names}
         self.store = RecordingService()
         self.settings = NginxSettings(
             port=self.port,

@@ -1,0 +1,1 @@
+"""HTTP handlers of the jobs service, one resource a file."""
