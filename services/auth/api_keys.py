@@ -16,6 +16,8 @@ from shared.chassis.errors import Problem
 from shared.chassis.outbox import Outbox
 from shared.schemas.api.auth import ApiKeyCreate
 from shared.schemas.problems import FieldError, ProblemCode
+from shared.schemas.roles import ADMINISTRATOR
+from shared.schemas.scopes import is_for_administrators
 
 KEY_PREFIX = "fh_"
 _SECRET_BYTES = 32
@@ -33,9 +35,17 @@ class ApiKeys:
         self._outbox = outbox
         self._issuer = issuer
 
-    async def create(self, user_id: UUID, request: ApiKeyCreate) -> tuple[ApiKeyRow, str]:
-        """Make a key and return it with its secret, which nobody can show again."""
+    async def create(
+        self, user_id: UUID, request: ApiKeyCreate, *, by_administrator: bool
+    ) -> tuple[ApiKeyRow, str]:
+        """Make a key and return it with its secret, which nobody can show again.
+
+        Raises a 422 problem for a key of no use, a 403 one for scopes that only an administrator
+        may give away.
+        """
         _require_use(request)
+        if not by_administrator:
+            _require_own_scopes(request)
         secret = KEY_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
         row = await store.insert_api_key(
             self._database,
@@ -62,19 +72,35 @@ class ApiKeys:
 
         Raises a 401 problem for a key that is unknown, expired or deleted.
         """
-        row = None
+        found = None
         if secret.startswith(KEY_PREFIX):
-            row = await store.find_api_key(self._database, _hash(secret))
-        if row is None:
+            found = await store.find_api_key(self._database, _hash(secret))
+        if found is None:
             raise Problem(ProblemCode.API_KEY_INVALID)
+        row, owner_roles = found
         await store.note_api_key_use(self._database, row.id)
+        # Who is no administrator any more gave away what was not theirs to keep.
+        scopes = [
+            scope
+            for scope in row.scopes
+            if ADMINISTRATOR in owner_roles or not is_for_administrators(scope)
+        ]
         return self._issuer.for_api_key(
-            user_id=row.user_id, key_id=row.id, scopes=row.scopes, ends_at=row.expires_at
+            user_id=row.user_id, key_id=row.id, scopes=scopes, ends_at=row.expires_at
         )
 
 
 def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
+
+
+def _require_own_scopes(request: ApiKeyCreate) -> None:
+    foreign = sorted({scope for scope in request.scopes if is_for_administrators(scope)})
+    if foreign:
+        raise Problem(
+            ProblemCode.ADMINISTRATOR_REQUIRED,
+            f"Only an administrator may give a key the scope `{foreign[0]}`.",
+        )
 
 
 def _require_use(request: ApiKeyCreate) -> None:

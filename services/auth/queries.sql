@@ -207,10 +207,11 @@ LIMIT $3;
 DELETE FROM api_keys WHERE id = $1 AND user_id = $2 RETURNING id, user_id;
 
 -- name: find_api_key
--- The key that a hash names, while it is good.
-SELECT id, user_id, name, scopes, created_at, expires_at, last_used_at
-FROM api_keys
-WHERE key_hash = $1 AND (expires_at IS NULL OR expires_at > now());
+-- The key that a hash names, while it is good, and its owner's roles.
+SELECT k.id, k.user_id, k.name, k.scopes, k.created_at, k.expires_at, k.last_used_at,
+       users.roles AS owner_roles
+FROM api_keys k JOIN users ON users.id = k.user_id
+WHERE k.key_hash = $1 AND (k.expires_at IS NULL OR k.expires_at > now());
 
 -- name: note_api_key_use
 -- Remember when a key was last used, once a minute at most.

@@ -341,10 +341,12 @@ async def delete_api_key(executor: Executor, key_id: UUID, *, user_id: UUID) -> 
     return None if row is None else EndedSession(**dict(row))
 
 
-async def find_api_key(executor: Executor, key_hash: bytes) -> ApiKeyRow | None:
-    """Return the key that a hash names, while it is good."""
+async def find_api_key(
+    executor: Executor, key_hash: bytes
+) -> tuple[ApiKeyRow, frozenset[str]] | None:
+    """Return the key that a hash names, while it is good, and its owner's roles."""
     row = await executor.fetchrow(SQL["find_api_key"], key_hash)
-    return None if row is None else _api_key(row)
+    return None if row is None else (_api_key(row), frozenset(row["owner_roles"]))
 
 
 async def note_api_key_use(executor: Executor, key_id: UUID) -> None:

@@ -2,7 +2,6 @@
 
 from uuid_utils.compat import uuid7
 
-from services.jobs import store
 from services.jobs.access import require_emission
 from services.jobs.event_types import checked_type
 from services.jobs.values import require_storable
@@ -26,13 +25,10 @@ async def emit(
 ) -> EventAccepted:
     """Store an event whose data its type's schema allows; it is published after the commit.
 
-    Events of one subject are published in the order in which their transactions commit. Raises
-    Problem `event_type_unknown`, `validation_failed` or `payload_too_large`.
+    An event that is sent after the answer to another is published after it. Raises Problem
+    `event_type_unknown`, `validation_failed` or `payload_too_large`.
     """
     event_type = await checked_type(transaction, event.type, event.data)
-    subject = event.subject or str(uuid7())
-    if event.subject is not None:
-        await store.lock_subject(transaction, event.subject)
     try:
         event_id = await outbox.emit_application_event(
             transaction,
@@ -40,7 +36,7 @@ async def emit(
             version=event_type.version,
             data=event.data,
             source=source_of(identity),
-            subject=subject,
+            subject=event.subject or str(uuid7()),
         )
     except PayloadTooLarge as error:
         # With its envelope the event is a little longer than the data alone.

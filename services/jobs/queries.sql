@@ -47,7 +47,3 @@ SELECT name, version, schema, description, created_at, updated_at
 UPDATE event_types SET deleted_at = now(), updated_at = now()
  WHERE name = $1 AND deleted_at IS NULL
 RETURNING name
-
--- name: lock_subject
--- Events of one subject keep their order: the next transaction that emits one waits for this.
-SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '.events/' || $1, 0))

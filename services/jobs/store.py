@@ -72,11 +72,6 @@ async def delete_event_type(executor: Executor, name: str) -> bool:
     return await executor.fetchval(SQL["delete_event_type"], name) is not None
 
 
-async def lock_subject(transaction: Transaction, subject: str) -> None:
-    """Keep the order of a subject's events: the next transaction waits for this one's end."""
-    await transaction.execute(SQL["lock_subject"], subject)
-
-
 def _event_type(row: Record) -> EventType:
     return EventType(
         type=row["name"],

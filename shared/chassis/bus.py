@@ -94,15 +94,19 @@ class Bus:
         mandatory: bool,
         headers: dict[str, Any] | None = None,
         expiration_seconds: float | None = None,
+        channel: AbstractChannel | None = None,
     ) -> None:
         """Publish a persistent message and return when the broker has confirmed it.
+
+        Messages that must not overtake each other are given one channel, from
+        `publishing_channel`: after its loss none of them goes out by another.
 
         May be called from many tasks at once; awaiting many together is how a window of confirms
         is made. Raises Unroutable (only if mandatory) or Unavailable; the message may then still
         have arrived, so consumers drop doubles. An empty exchange name is the default exchange.
         """
         try:
-            channel = await self._publishing_channel()
+            channel = channel or await self.publishing_channel()
             target = (
                 await channel.get_exchange(exchange, ensure=False)
                 if exchange
@@ -188,7 +192,8 @@ class Bus:
                     expiration_seconds=5,
                 )
 
-    async def _publishing_channel(self) -> AbstractChannel:
+    async def publishing_channel(self) -> AbstractChannel:
+        """Return the open channel with confirms, a new one after a loss. Raises Unavailable."""
         async with self._lock:
             if self._channel is None or self._channel.is_closed:
                 if self._publishing is not None:

@@ -138,7 +138,8 @@ class EventConsumer(BackgroundTask):
         with contextlib.suppress(*BUS_ERRORS):
             async with queue.iterator() as messages:
                 async for message in messages:
-                    await self._retry(message, _attempt(message), cause)
+                    if CANARY_HEADER not in (message.headers or {}):  # one that expired
+                        await self._retry(message, _attempt(message), cause)
                     await message.ack()
 
     async def _settle(self, message: AbstractIncomingMessage) -> None:

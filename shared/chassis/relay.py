@@ -5,6 +5,8 @@ import contextlib
 import logging
 from typing import Any
 
+from aio_pika.abc import AbstractChannel
+
 from shared.chassis.bus import Bus, Unroutable, encode
 from shared.chassis.database import SQL, Database, Record
 from shared.chassis.errors import Unavailable
@@ -108,8 +110,11 @@ class Relay(BackgroundTask):
 
     async def _publish_window(self, rows: list[Record]) -> None:
         while True:
+            # One channel for all: on a second one, opened after a loss, a later event of a subject
+            # could overtake an earlier one.
+            channel = await self._bus.publishing_channel()
             outcomes = await asyncio.gather(
-                *(self._publish(row) for row in rows), return_exceptions=True
+                *(self._publish(row, channel) for row in rows), return_exceptions=True
             )
             failed = [
                 (row, outcome)
@@ -129,7 +134,7 @@ class Relay(BackgroundTask):
             rows = rows[rows.index(failed[0][0]) :]
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _publish(self, row: Record) -> None:
+    async def _publish(self, row: Record, channel: AbstractChannel) -> None:
         exchange = row["exchange"]
         await self._bus.publish(
             exchange,
@@ -137,6 +142,7 @@ class Relay(BackgroundTask):
             encode(row["body"]),
             message_id=str(row["message_id"]),
             mandatory=True,
+            channel=channel,
         )
         metrics.OUTBOX_PUBLISHED.labels(exchange).inc()
 

@@ -1,14 +1,17 @@
 """A small service under fire: `python -m tests.chaos.program produce|work POSTGRES_URL AMQP_URL …`.
 
 A producer changes a subject's counter, notes the change, emits an event and enqueues a job in one
-transaction. A worker is what every service's worker is: relay, event consumer, job workers. Each
-effect is one row, and nothing in the table keeps a second one out.
+transaction, several at a time. A worker is what every service's worker is: relay, event consumer,
+job workers. Each effect is one row, and nothing in the table keeps a second one out.
+
+On its standard output a producer tells which changes are committed, a worker what it was given.
 """
 
 import asyncio
 import random
 import signal
 import sys
+from collections.abc import Iterator
 from typing import Any, ClassVar, Final
 
 import uvloop
@@ -31,12 +34,14 @@ from shared.schemas.events.envelope import Event
 
 SCHEMA: Final = "mail"
 SUBJECTS: Final = 20
+CHANGES_AT_ONCE: Final = 4
 TABLES: Final = """
 CREATE TABLE subjects (name text PRIMARY KEY, counter integer NOT NULL DEFAULT 0);
 INSERT INTO subjects (name) SELECT 'subject ' || number FROM generate_series(0, 19) AS number;
 CREATE TABLE changes (link_id uuid PRIMARY KEY, subject text NOT NULL, number integer NOT NULL);
 CREATE TABLE effects (position bigint GENERATED ALWAYS AS IDENTITY, kind text NOT NULL,
                       subject text NOT NULL, number integer NOT NULL);
+INSERT INTO job_queues (name, keep_completed) VALUES ('steps', 1000000), ('successors', 1000000);
 """
 EFFECT: Final = "INSERT INTO effects (kind, subject, number) VALUES ($1, $2, $3)"
 
@@ -63,14 +68,17 @@ class Producer:
 
     async def produce(self, changes: int) -> None:
         """Make changes until so many are acknowledged; each is printed when it is."""
-        acknowledged = 0
-        while acknowledged < changes:
-            try:
-                subject, number = await self._change()
-            except Unavailable:
-                await asyncio.sleep(0.5)
-                continue
-            acknowledged += 1
+        left = iter(range(changes))
+        await asyncio.gather(*(self._produce(left) for _ in range(CHANGES_AT_ONCE)))
+
+    async def _produce(self, left: Iterator[int]) -> None:
+        for _ in left:
+            while True:
+                try:
+                    subject, number = await self._change()
+                    break
+                except Unavailable:
+                    await asyncio.sleep(0.5)
             print(subject, number, sep="\t", flush=True)
 
     async def _change(self) -> tuple[str, int]:
@@ -89,6 +97,14 @@ class Producer:
         return subject, number
 
 
+class TellingConsumer(EventConsumer):
+    """Tells of each delivery, because figures inside of a killed process are gone."""
+
+    def _count(self, event_type: str, outcome: str) -> None:
+        super()._count(event_type, outcome)
+        print(f"event {outcome}", flush=True)
+
+
 class Effects:
     def __init__(self, bus: Bus) -> None:
         self._jobs = JobQueue(bus)
@@ -102,12 +118,14 @@ class Effects:
 
     async def step(self, job: RunningJob[Step]) -> None:
         step = job.command
+        print("job attempted", flush=True)
         async with job.completion(result={"number": step.number}) as transaction:
             await transaction.execute(EFFECT, "job", step.subject, step.number)
             successor = Successor(subject=step.subject, number=step.number)
             await self._jobs.enqueue(transaction, successor)
 
     async def succeed(self, batch: RunningBatch[Successor]) -> None:
+        print("successor attempted\n" * len(batch.jobs), end="", flush=True)
         async with batch.completion() as transaction:
             for job in batch.jobs:
                 await transaction.execute(
@@ -133,7 +151,7 @@ async def work(database: Database, bus: Bus, lifecycle: Lifecycle) -> None:
             )
         )
     await lifecycle.start(
-        EventConsumer(
+        TellingConsumer(
             bus,
             database,
             lifecycle,

@@ -13,13 +13,20 @@ BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(p
 class PostgresCluster:
     """One cluster, reached by a unix socket only; each test gets its own database in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fsync: bool = False) -> None:
         self.folder = new_folder("pg")
-        self._server = Server(
+        self.server = Server(
             [
                 str(BINARIES / "postgres"),
                 *("-D", str(self.folder / "data"), "-k", str(self.folder)),
-                *("-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"),
+                *(
+                    "-c",
+                    "listen_addresses=",
+                    "-c",
+                    f"fsync={'on' if fsync else 'off'}",
+                    "-c",
+                    "max_connections=200",
+                ),
             ],
             folder=self.folder,
         )
@@ -41,11 +48,11 @@ class PostgresCluster:
                 "--locale=C.UTF-8",
                 "--no-sync",
             )
-        self._server.start(self._is_ready)
+        self.server.start(self._is_ready)
 
     def stop(self) -> None:
         """Stop at once, as a fast shutdown does; data stay."""
-        self._server.stop(signal.SIGINT)
+        self.server.stop(signal.SIGINT)
 
     def remove(self) -> None:
         """Stop, and delete everything."""

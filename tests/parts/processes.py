@@ -63,6 +63,12 @@ class Server:
         self.log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """Its process id; it has to run."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self, ready: Callable[[], bool], timeout_seconds: float = 60.0) -> None:
         """Start, and return when it is ready."""
         with self.log.open("ab") as log:

@@ -40,7 +40,7 @@ class RabbitNode:
             "ERL_EPMD_PORT": str(free_port()),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
         }
-        self._server = Server(
+        self.server = Server(
             [str(PROGRAMS / "rabbitmq-server")],
             folder=self.folder,
             environment=self.environment,
@@ -68,11 +68,11 @@ class RabbitNode:
 
     def start(self) -> None:
         """Run the node, and return when it takes connections."""
-        self._server.start(self._is_ready, 90)
+        self.server.start(self._is_ready, 90)
 
     def stop(self) -> None:
         """Stop the node; queues and messages stay."""
-        self._server.stop(signal.SIGTERM)
+        self.server.stop(signal.SIGTERM)
 
     def remove(self) -> None:
         """Stop, and delete everything."""

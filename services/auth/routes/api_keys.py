@@ -39,9 +39,12 @@ class ApiKeyRoutes:
 
     async def create(self, request: Request) -> Response:
         """Make a key; its secret is in this answer and nowhere else."""
-        user_id = require_session(await self._authenticator.identify(request))
+        identity = await self._authenticator.identify(request)
+        user_id = require_session(identity)
         body = await read_json(request, ApiKeyCreate)
-        row, secret = await self._keys.create(user_id, body)
+        row, secret = await self._keys.create(
+            user_id, body, by_administrator=identity.is_administrator
+        )
         created = CreatedApiKey(**_shown(row).model_dump(), key=secret)
         return json_response(created, 201, headers=NO_STORE)
 

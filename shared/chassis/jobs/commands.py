@@ -1,5 +1,6 @@
 """Jobs: commands that a service gives itself, as rows that commit with what caused them."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -168,7 +169,8 @@ class JobQueue:
             ids,
             job.queue,
             job.kind,
-            payloads,
+            # As texts: a payload that is a list would be taken for a dimension of the array.
+            [json.dumps(payload) for payload in payloads],
             job.priority,
             job.max_attempts,
             job.run_at,

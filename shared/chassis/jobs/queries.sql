@@ -3,9 +3,9 @@
 -- name: insert_jobs
 -- Queue jobs of one kind; those of the future wait apart until their time has come.
 INSERT INTO jobs (id, queue, kind, payload, priority, max_attempts, run_at, state, traceparent)
-SELECT id, $2, $3, coalesce(payload, 'null'), $5, $6, coalesce($7, now() + $8),
+SELECT id, $2, $3, payload::jsonb, $5, $6, coalesce($7, now() + $8),
        CASE WHEN coalesce($7, now() + $8) > now() THEN 'scheduled' ELSE 'queued' END, $9
-  FROM unnest($1::uuid[], $4::jsonb[]) AS given (id, payload)
+  FROM unnest($1::uuid[], $4::text[]) AS given (id, payload)
 
 -- name: lock_unique_key
 -- Let one transaction at a time look whether a key is taken. It is a statement of its own: the
@@ -175,8 +175,9 @@ RETURNING id, queue, kind, attempts
 
 -- name: prune_jobs
 -- Drop ended jobs beyond what the queue keeps of each state, a batch at a time; one whose key
--- still holds stays. Cancelled ones are kept as failed ones are.
-WITH boundaries AS (
+-- still holds stays. Cancelled ones are kept as failed ones are. The boundaries are looked up once:
+-- with statistics of an empty table the planner would rather do so once a job.
+WITH boundaries AS MATERIALIZED (
   SELECT state,
          (SELECT finished_at FROM jobs
            WHERE queue = $1 AND jobs.state = kept.state

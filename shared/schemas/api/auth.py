@@ -108,8 +108,11 @@ class ApiKeyCreate(Input):
     """Make an API key."""
 
     name: str = Field(min_length=1, max_length=100)
-    scopes: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.:*-]{0,63}$")]] = Field(
-        max_length=32, description="What the key may do, such as `events:publish`"
+    scopes: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.:*-]{0,99}$")]] = Field(
+        max_length=32,
+        description="What the key may do: `files:read`, `files:write`, `realtime`; of an "
+        "administrator's key also `jobs`, `jobs:<queue>`, `jobs:<queue>:enqueue`, "
+        "`jobs:<queue>:work`, `events`, `events:<noun>`",
     )
     expires_at: datetime | None = None
 

@@ -12,7 +12,7 @@ from services.auth.signing_keys import KeyRing
 from tests.service.auth.auth_service import PUBLIC_URL, AuthService, assert_problem, bearer, claims
 
 EMAIL = "ada@example.com"
-KEY = {"name": "deploy", "scopes": ["events:publish", "jobs:work"]}
+KEY = {"name": "deploy", "scopes": ["files:read", "realtime"]}
 SESSION_ONLY = [
     ("POST", "/v1/auth/logout"),
     ("PATCH", "/v1/auth/me"),
@@ -91,10 +91,10 @@ async def test_a_key_is_shown_once_and_stored_hashed(auth: AuthService) -> None:
     session = await auth.register(EMAIL)
     await auth.forget_events()
 
-    created = await _api_key(auth, session, scopes=["jobs:work", "events:publish", "jobs:work"])
+    created = await _api_key(auth, session, scopes=["realtime", "files:read", "realtime"])
 
     assert created["key"].startswith("fh_")
-    assert created["scopes"] == ["events:publish", "jobs:work"]
+    assert created["scopes"] == ["files:read", "realtime"]
     assert created["last_used_at"] is None
     listed = (await auth.client.get("/v1/auth/api-keys", headers=bearer(session))).json()
     del created["key"], created["last_used_at"]
@@ -142,12 +142,26 @@ async def test_a_key_is_exchanged_for_a_short_token_without_roles(auth: AuthServ
     assert said["exp"] - said["iat"] == exchanged["expires_in"]
     assert said["sid"] == key["id"]
     assert said["sub"] == session["user"]["id"]
-    assert said["scope"] == "events:publish jobs:work"
+    assert said["scope"] == "files:read realtime"
     assert said["roles"] == []
     me = await auth.client.get("/v1/auth/me", headers=bearer(exchanged))
     assert me.json()["id"] == session["user"]["id"]
     listed = (await auth.client.get("/v1/auth/api-keys", headers=bearer(session))).json()
     assert listed["items"][0]["last_used_at"] is not None
+
+
+async def test_only_administrators_give_away_queues_and_events(auth: AuthService) -> None:
+    session = await auth.register(EMAIL)
+    for scope in ("jobs", "jobs:orders:work", "events", "events:order"):
+        key = {**KEY, "scopes": ["files:read", scope]}
+        refused = await auth.post("/v1/auth/api-keys", key, **bearer(session))
+        assert_problem(refused, 403, "administrator_required")
+    await auth.database.execute("UPDATE users SET roles = '{administrator}'")
+    renewed = (await auth.refresh(session["refresh_token"])).json()
+    key = await _api_key(auth, renewed, scopes=["files:read", "jobs:orders"])
+    for roles, scope in (("{administrator}", "files:read jobs:orders"), ("{}", "files:read")):
+        await auth.database.execute("UPDATE users SET roles = $1::text::text[]", roles)
+        assert claims((await _exchange(auth, key["key"])).json())["scope"] == scope
 
 
 @pytest.mark.parametrize("key", ["fh_unknown", "not a key", "ü"])

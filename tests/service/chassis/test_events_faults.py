@@ -8,7 +8,7 @@ import pytest
 
 from shared.chassis import dead_letters
 from shared.chassis.bus import DELIVERY_LIMIT, Bus, exhausted_queue
-from shared.chassis.canary import Canary, Deaf
+from shared.chassis.canary import CANARY_HEADER, Canary, Deaf
 from shared.chassis.consumers import EventConsumer
 from shared.chassis.database import Transaction
 from shared.chassis.errors import PermanentFailure
@@ -91,10 +91,10 @@ async def test_an_event_that_kills_its_consumer_takes_the_ladder(messaging: Mess
     for _ in range(DELIVERY_LIMIT + 1):
         connection = await messaging.bus.connect("dying")
         channel = await connection.channel()
-        queue = await channel.get_queue(QUEUE)
-        async with asyncio.timeout(10):
-            while await queue.get(fail=False) is None:
-                await asyncio.sleep(0.01)
+        await channel.set_qos(prefetch_count=1)
+        taken: asyncio.Queue[Any] = asyncio.Queue()
+        await (await channel.get_queue(QUEUE)).consume(taken.put)
+        await asyncio.wait_for(taken.get(), 10)
         await connection.close()
     connection = await messaging.bus.connect("looking")
     async with connection:
@@ -106,6 +106,30 @@ async def test_an_event_that_kills_its_consumer_takes_the_ladder(messaging: Mess
         await eventually(waiting, 1)
     await start(messaging)
     await eventually(lambda: effects(messaging), [event.data["link_id"]])
+    assert await resting(messaging) == []
+
+
+async def test_a_canary_that_nobody_heard_in_time_is_forgotten(messaging: Messaging) -> None:
+    await messaging.bus.publish(
+        "",
+        exhausted_queue(QUEUE),
+        b"{}",
+        message_id=str(uuid4()),
+        mandatory=True,
+        headers={CANARY_HEADER: "1"},
+    )
+    await start(messaging)
+    connection = await messaging.bus.connect("looking")
+    async with connection:
+        exhausted = await (await connection.channel()).get_queue(exhausted_queue(QUEUE))
+
+        async def waiting() -> int | None:
+            return (await exhausted.declare()).message_count
+
+        await eventually(waiting, 0)
+    link = uuid4()
+    await emit(messaging, link)
+    await eventually(lambda: effects(messaging), [str(link)])
     assert await resting(messaging) == []
 
 

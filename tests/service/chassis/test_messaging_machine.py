@@ -46,6 +46,9 @@ class Broker:
         self.queue: list[SimpleNamespace] = []
         self.takes: int | None = None
 
+    async def publishing_channel(self) -> None:
+        return None
+
     async def publish(
         self, _exchange: str, _key: str, body: bytes, *, message_id: str, **_: Any
     ) -> None:

@@ -4,7 +4,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -107,6 +107,7 @@ class JobsHouse:
     auth: AuthStandIn
     mail: Database
     app: ASGIApp
+    processes: dict[ASGIApp, Lifecycle] = field(default_factory=dict)
 
     @asynccontextmanager
     async def caller(self, token: str | None, app: ASGIApp | None = None) -> AsyncIterator[Caller]:
@@ -129,9 +130,16 @@ class JobsHouse:
         """Start the parts of one more web process, with connections of its own."""
         lifecycle = Lifecycle()
         try:
-            yield await web(self.settings, lifecycle)
+            app = await web(self.settings, lifecycle)
+            self.processes[app] = lifecycle
+            yield app
         finally:
+            self.processes.clear()
             await lifecycle.stop()
+
+    async def drain(self, app: ASGIApp) -> None:
+        """Do to another process what it does when it is told to stop."""
+        await self.processes[app].drain()
 
     @asynccontextmanager
     async def worker(self) -> AsyncIterator[Lifecycle]:

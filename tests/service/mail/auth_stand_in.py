@@ -122,4 +122,4 @@ class AuthStandIn:
         return JSONResponse({"items": items, "cursor": str(len(self.revoked))})
 
     def _require(self, request: Request) -> None:
-        require_service(request, self.settings, target="auth", allowed={"mail", "realtime"})
+        require_service(request, self.settings, target="auth", allowed={"mail", "realtime", "jobs"})

@@ -54,7 +54,7 @@ def claims(**changes: Any) -> dict[str, Any]:
         "sid": str(SESSION),
         "jti": "j",
         "iat": now,
-        "exp": now + 900,
+        "exp": now + 86_400,  # tables of tokens are made long before some are tried
         "roles": ["administrator"],
     }
     return {name: value for name, value in (good | changes).items() if value is not LEFT_OUT}
