@@ -35,6 +35,8 @@ from shared.schemas.events.envelope import Event
 SCHEMA: Final = "mail"
 SUBJECTS: Final = 20
 CHANGES_AT_ONCE: Final = 4
+LONGEST_PAUSE_SECONDS: Final = 0.08  # so that changes go on as long as the kills do
+LONGEST_STEP_SECONDS: Final = 0.1  # so that a kill finds jobs at work
 TABLES: Final = """
 CREATE TABLE subjects (name text PRIMARY KEY, counter integer NOT NULL DEFAULT 0);
 INSERT INTO subjects (name) SELECT 'subject ' || number FROM generate_series(0, 19) AS number;
@@ -80,6 +82,7 @@ class Producer:
                 except Unavailable:
                     await asyncio.sleep(0.5)
             print(subject, number, sep="\t", flush=True)
+            await asyncio.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))
 
     async def _change(self) -> tuple[str, int]:
         subject = f"subject {random.randrange(SUBJECTS)}"
@@ -119,6 +122,7 @@ class Effects:
     async def step(self, job: RunningJob[Step]) -> None:
         step = job.command
         print("job attempted", flush=True)
+        await asyncio.sleep(random.uniform(0, LONGEST_STEP_SECONDS))
         async with job.completion(result={"number": step.number}) as transaction:
             await transaction.execute(EFFECT, "job", step.subject, step.number)
             successor = Successor(subject=step.subject, number=step.number)
