@@ -22,7 +22,7 @@ from benchmarks.job_peers.installing import install, versions
 
 RUNS = 3
 RATE = 200.0
-PACED_JOBS = 600
+PACED_JOBS = 2000
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ const [folder, database, redis, style, role, ...numbers] = process.argv.slice(2)
 const connection = { host: "127.0.0.1", port: Number(redis), maxRetriesPerRequest: null };
 const options = { removeOnComplete: 100, removeOnFail: 50, attempts: 3 };
 const BULK = 100;
+const AT_ONCE = 10;
 
 if (role === "work") {
   const pool = new Pool({ host: folder, user: "postgres", database, max: 10 });
@@ -26,14 +27,18 @@ if (role === "work") {
       const batch = keys.slice(start, start + BULK);
       await queue.addBulk(batch.map((key) => ({ name: "insert", data: { key } })));
     }
+  } else if (role === "enqueue") {
+    const left = keys.values();
+    const enqueueInTurn = async () => {
+      for (const key of left) await queue.add("insert", { key });
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, enqueueInTurn));
   } else {
     const began = performance.now();
     for (const [number, key] of keys.entries()) {
-      if (role === "pace") {
-        const wait = began + (number * 1000) / rate - performance.now();
-        if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-        console.log(key, Date.now() / 1000);
-      }
+      const wait = began + (number * 1000) / rate - performance.now();
+      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+      console.log(key, Date.now() / 1000);
       await queue.add("insert", { key });
     }
   }

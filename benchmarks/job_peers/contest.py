@@ -1,6 +1,7 @@
 """The servers that job queues are measured on, and how one is measured."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -156,9 +157,10 @@ class Contest:
         trees = {member for root in roots for member in (root, *root.children(recursive=True))}
         used = 0.0
         for member in trees:
-            times = member.cpu_times()
             # What has ended is in its parent's account.
-            used += times.user + times.system + times.children_user + times.children_system
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = member.cpu_times()
+                used += times.user + times.system + times.children_user + times.children_system
         return used
 
     def _servers(self) -> tuple[Server, Server]:

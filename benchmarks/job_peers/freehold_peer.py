@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import uvloop
@@ -21,6 +22,7 @@ SCHEMA = "mail"
 INSERT = "INSERT INTO done (key) VALUES ($1)"
 INSERT_MANY = "INSERT INTO done (key) SELECT unnest($1::integer[])"
 BULK = 100
+AT_ONCE = 10
 
 
 class InsertRow(Job):
@@ -64,9 +66,14 @@ async def enqueue(database: Database, bus: Bus, style: str, first: int, count: i
                 batch = [InsertRow(key=key) for key in keys[start : start + BULK]]
                 await jobs.enqueue_many(transaction, batch)
         return
-    for key in keys:
-        async with database.transaction() as transaction:
-            await jobs.enqueue(transaction, InsertRow(key=key))
+
+    async def enqueue_in_turn(left: Iterator[int]) -> None:
+        for key in left:
+            async with database.transaction() as transaction:
+                await jobs.enqueue(transaction, InsertRow(key=key))
+
+    left = iter(keys)
+    await asyncio.gather(*(enqueue_in_turn(left) for _ in range(AT_ONCE)))
 
 
 async def pace(database: Database, bus: Bus, first: int, count: int, rate: float) -> None:

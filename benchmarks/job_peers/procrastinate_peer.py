@@ -1,6 +1,7 @@
 """Procrastinate's jobs: `python procrastinate_peer.py POSTGRES AMQP STYLE ROLE …`."""
 
 import asyncio
+import logging
 import sys
 import time
 
@@ -8,6 +9,7 @@ from procrastinate import App, PsycopgConnector
 from psycopg_pool import AsyncConnectionPool
 
 POSTGRES, _AMQP, _STYLE, ROLE, *NUMBERS = sys.argv[1:]
+logging.disable(logging.WARNING)  # it warns of tasks that are defined in the main module
 application = App(connector=PsycopgConnector(conninfo=POSTGRES))
 pool = AsyncConnectionPool(POSTGRES, max_size=10, open=False, kwargs={"autocommit": True})
 BULK = 100

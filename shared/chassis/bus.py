@@ -22,6 +22,7 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 PUBLISH_TIMEOUT_SECONDS = 10.0
 BLOCKED_TIMEOUT_SECONDS = 2.0
 CLOSE_TIMEOUT_SECONDS = 3.0
+LAST_WAKES_SECONDS = 1.0
 HEARTBEAT_SECONDS = 15
 WAKE_EXCHANGE = "freehold.wake"
 RETRY_DELAYS_SECONDS = (5, 30, 300, 1800)
@@ -65,8 +66,12 @@ class Bus:
         """Do nothing: a service without its broker still serves what needs none."""
 
     async def stop(self) -> None:
-        """Close the publishing connection; consumers close their own."""
+        """Send the wake-ups that wait, a second long, and close the publishing connection.
+
+        Consumers close their own.
+        """
         if self._waking is not None:
+            await asyncio.wait([self._waking], timeout=LAST_WAKES_SECONDS)
             await end(self._waking)
         connection, self._publishing = self._publishing, None
         if connection is not None:

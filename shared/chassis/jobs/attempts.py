@@ -25,6 +25,7 @@ from shared.chassis.jobs.running import (
 )
 from shared.chassis.jobs.statements import SQL
 from shared.chassis.outbox import Outbox
+from shared.chassis.payloads import PayloadTooLarge
 from shared.chassis.telemetry import metrics
 from shared.chassis.telemetry.tracing import traceparent
 
@@ -161,7 +162,7 @@ class Attempts:
                     pass
         except LeaseLost:
             return Outcome.LOST
-        except PermanentFailure as error:
+        except (PermanentFailure, PayloadTooLarge) as error:
             return await self._fail(row, str(error))
         except Unavailable as error:
             return await self._postpone(row, error)

@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 ROUND_SECONDS = 2.0
 MEASURE_ROUNDS = 5
 PRUNE_BATCH = 5000
+LONGEST_TOLD_CAUSE = 200
 ANALYZE_CHANGES = 5000
 """Rows that may change before the planner looks again, if they are a tenth of the table."""
 
@@ -80,7 +81,8 @@ class JobHousekeeping:
             return
         self._conditions.raise_condition(
             condition,
-            f"{row['failed']} jobs of {self._database.schema}'s queue {queue} have failed for good",
-            "read why with GET /v1/jobs?state=failed and the queue's name, then retry or delete",
+            f"{row['failed']} jobs of {self._database.schema}'s queue {queue} have failed for "
+            f"good, the last because: {(row['last_cause'] or 'unknown')[:LONGEST_TOLD_CAUSE]}",
+            "read all with GET /v1/jobs?state=failed and the queue's name, then retry or delete",
             failing=False,
         )

@@ -1,4 +1,5 @@
--- Statements about jobs; they run in the schema of the service that owns them.
+-- Statements about jobs; they run in the schema of the service that owns them. Only a running job
+-- has a worker, so "worker = $2" says that it runs, and leaves nothing to search but the job's id.
 
 -- name: insert_jobs
 -- Queue jobs of one kind; those of the future wait apart until their time has come.
@@ -110,7 +111,7 @@ SELECT queue FROM ended WHERE queue IS NOT NULL
 -- name: renew_leases
 -- Keep what this worker still holds; returns what it really holds.
 UPDATE jobs SET lease_until = clock_timestamp() + lease
- WHERE worker = $1 AND state = 'running' AND id = ANY ($2::uuid[])
+ WHERE worker = $1 AND id = ANY ($2::uuid[])
 RETURNING id
 
 -- name: renew_lease
@@ -118,19 +119,19 @@ RETURNING id
 UPDATE jobs
    SET lease = coalesce($3, lease), lease_until = clock_timestamp() + coalesce($3, lease),
        progress = coalesce($4, progress)
- WHERE id = $1 AND worker = $2 AND state = 'running'
+ WHERE id = $1 AND worker = $2
 RETURNING lease_until
 
 -- name: report_progress
 -- How far a job got, provided this worker still holds it.
-UPDATE jobs SET progress = $3 WHERE id = $1 AND worker = $2 AND state = 'running' RETURNING id
+UPDATE jobs SET progress = $3 WHERE id = $1 AND worker = $2 RETURNING id
 
 -- name: complete_jobs
 -- The jobs are done, provided this worker still holds their leases.
 UPDATE jobs
    SET state = 'completed', finished_at = clock_timestamp(), lease_until = NULL, worker = NULL,
        result = $3
- WHERE id = ANY ($1::uuid[]) AND worker = $2 AND state = 'running'
+ WHERE id = ANY ($1::uuid[]) AND worker = $2
 RETURNING id
 
 -- name: retry_job
@@ -138,7 +139,7 @@ RETURNING id
 UPDATE jobs
    SET state = 'scheduled', run_at = clock_timestamp() + $4, lease_until = NULL, worker = NULL,
        errors = errors || $3
- WHERE id = $1 AND worker = $2 AND state = 'running'
+ WHERE id = $1 AND worker = $2
 RETURNING id
 
 -- name: postpone_job
@@ -146,21 +147,21 @@ RETURNING id
 UPDATE jobs
    SET state = 'scheduled', run_at = clock_timestamp() + $3, lease_until = NULL, worker = NULL,
        attempts = attempts - 1
- WHERE id = $1 AND worker = $2 AND state = 'running'
+ WHERE id = $1 AND worker = $2
 
 -- name: fail_job
 -- The last attempt failed.
 UPDATE jobs
    SET state = 'failed', finished_at = clock_timestamp(), lease_until = NULL, worker = NULL,
        errors = errors || $3
- WHERE id = $1 AND worker = $2 AND state = 'running'
+ WHERE id = $1 AND worker = $2
 RETURNING id, queue, kind, attempts
 
 -- name: give_back_jobs
 -- A stopping worker returns what it has not finished; that is no failed attempt.
 UPDATE jobs
    SET state = 'queued', lease_until = NULL, worker = NULL, attempts = attempts - 1
- WHERE worker = $1 AND state = 'running' AND id = ANY ($2::uuid[])
+ WHERE worker = $1 AND id = ANY ($2::uuid[])
 
 -- name: fail_deadly_jobs
 -- Give up on jobs that are about to have taken ten workers with them.
@@ -176,11 +177,13 @@ RETURNING id, queue, kind, attempts
 -- name: prune_jobs
 -- Drop ended jobs beyond what the queue keeps of each state, a batch at a time; one whose key
 -- still holds stays. Cancelled ones are kept as failed ones are. The boundaries are looked up once:
--- with statistics of an empty table the planner would rather do so once a job.
+-- with statistics of an empty table the planner would rather do so once a job. The states are
+-- spelled out once more for the index of ended jobs, which serves no others.
 WITH boundaries AS MATERIALIZED (
   SELECT state,
          (SELECT finished_at FROM jobs
            WHERE queue = $1 AND jobs.state = kept.state
+             AND jobs.state IN ('completed', 'failed', 'cancelled')
            ORDER BY finished_at DESC OFFSET kept.count LIMIT 1) AS newest_dropped
     FROM (VALUES
            ('completed',
@@ -192,19 +195,23 @@ DELETE FROM jobs
  WHERE id = ANY (ARRAY(
          SELECT jobs.id
            FROM boundaries JOIN jobs ON jobs.queue = $1 AND jobs.state = boundaries.state
+                                    AND jobs.state IN ('completed', 'failed', 'cancelled')
                                     AND jobs.finished_at <= boundaries.newest_dropped
           WHERE jobs.unique_until IS NULL OR jobs.unique_until <= now()
           LIMIT 5000))
 
 -- name: queue_depths
--- Jobs of a queue by state, and the seconds the oldest due one has waited. What ended is few;
--- what waits for its time may be millions, so counting stops at a hundred thousand.
+-- Jobs of a queue by state, the seconds the oldest due one has waited, and why one failed last.
+-- What ended is few; what waits for its time may be millions, so counting stops at a hundred
+-- thousand.
 SELECT (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE queue = $1 AND state = 'queued'
                               LIMIT 100000) AS counted) AS queued,
        (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE queue = $1 AND state = 'scheduled'
                               LIMIT 100000) AS counted) AS scheduled,
        (SELECT count(*) FROM jobs WHERE queue = $1 AND state = 'running') AS running,
        (SELECT count(*) FROM jobs WHERE queue = $1 AND state = 'failed') AS failed,
+       (SELECT errors -> -1 ->> 'error' FROM jobs WHERE queue = $1 AND state = 'failed'
+         ORDER BY finished_at DESC LIMIT 1) AS last_cause,
        greatest(coalesce(extract(epoch FROM clock_timestamp() - oldest_queued_job($1)), 0), 0)::float8
          AS oldest_age_seconds
 

@@ -8,6 +8,7 @@ import pytest
 
 from shared.chassis.jobs import leases
 from shared.chassis.jobs.commands import Job, JobQueue, RawJob
+from shared.chassis.jobs.housekeeping import JobHousekeeping
 from shared.chassis.jobs.leases import ClockGuard
 from shared.chassis.jobs.running import LeaseLost, RunningJob
 from shared.chassis.payloads import MAXIMUM_PAYLOAD_BYTES, MAXIMUM_RESULT_BYTES, PayloadTooLarge
@@ -236,6 +237,21 @@ async def test_what_is_too_large_is_refused(messaging: Messaging) -> None:
     await enqueue(messaging, "a")
     await eventually(lambda: effects(messaging), ["a"])
     assert refused.is_set()
+
+
+async def test_a_result_over_the_limit_ends_the_job_and_is_told(messaging: Messaging) -> None:
+    async def boast(job: RunningJob[Effect]) -> None:
+        async with job.completion(result="x" * MAXIMUM_RESULT_BYTES):
+            await record(job)
+
+    await work(messaging, boast)
+    await enqueue(messaging, "a")
+    await eventually(lambda: states(messaging), [("failed", 1)])
+    await JobHousekeeping(messaging.database, messaging.lifecycle).measure(Effect.queue)
+    [condition] = messaging.lifecycle.conditions.listing()
+    assert "1 jobs of mail's queue" in condition.problem
+    assert f"more than the {MAXIMUM_RESULT_BYTES} that fit" in condition.problem
+    assert "GET /v1/jobs?state=failed" in condition.next_step
 
 
 async def test_a_job_without_a_payload(messaging: Messaging) -> None:
