@@ -1,5 +1,7 @@
 """Who may do what with accounts, sessions and keys: the only place that decides it."""
 
+import time
+from typing import Final
 from uuid import UUID
 
 from services.auth import store
@@ -8,6 +10,8 @@ from shared.chassis.database import Executor
 from shared.chassis.errors import Problem
 from shared.chassis.identity.tokens import Identity
 from shared.schemas.problems import ProblemCode
+
+RECENT_SECONDS: Final = 600
 
 
 def require_session(identity: Identity) -> UUID:
@@ -22,6 +26,33 @@ def require_session(identity: Identity) -> UUID:
             "An API key cannot do this; log in and use the session's access token.",
         )
     return identity.user_id
+
+
+def require_administrator(identity: Identity) -> UUID:
+    """Return the administrator who asks, in a session of their own. Raises a 403 problem."""
+    if not identity.is_administrator or identity.impersonator_id is not None:
+        raise Problem(ProblemCode.ADMINISTRATOR_REQUIRED)
+    return identity.user_id
+
+
+def require_own_session(identity: Identity) -> UUID:
+    """Return the user of a session that nobody else acts in. Raises a 403 problem."""
+    user_id = require_session(identity)
+    if identity.impersonator_id is not None:
+        raise Problem(ProblemCode.FORBIDDEN, "Whoever acts in somebody's name cannot do this.")
+    return user_id
+
+
+def require_recent(identity: Identity) -> UUID:
+    """Return the user if they proved who they are within the last ten minutes.
+
+    What takes an account over asks for it: factors, passwords, addresses, deletion. Raises a 403
+    problem `reauthentication_required` otherwise, and for whoever acts in somebody's name.
+    """
+    user_id = require_own_session(identity)
+    if time.time() - identity.authenticated_at > RECENT_SECONDS:
+        raise Problem(ProblemCode.REAUTHENTICATION_REQUIRED)
+    return user_id
 
 
 async def own_account(executor: Executor, identity: Identity) -> Account:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import jwt
@@ -25,11 +26,26 @@ class AccessTokenIssuer:
         self._issuer = issuer
 
     def for_session(
-        self, *, user_id: UUID, session_id: UUID, roles: Sequence[str], ends_at: datetime
+        self,
+        *,
+        user_id: UUID,
+        session_id: UUID,
+        roles: Sequence[str],
+        ends_at: datetime,
+        methods: Sequence[str],
+        authenticated_at: datetime,
+        impersonator_id: UUID | None,
     ) -> tuple[str, int]:
         """Return a token and its life in seconds, which never outlasts the session."""
         seconds = min(SESSION_TOKEN_SECONDS, int(ends_at.timestamp() - time.time()))
-        return self._sign(user_id, session_id, seconds, {"roles": list(roles)}), seconds
+        claims: dict[str, Any] = {
+            "roles": list(roles),
+            "amr": list(methods),
+            "auth_time": int(authenticated_at.timestamp()),
+        }
+        if impersonator_id is not None:
+            claims["act"] = {"sub": str(impersonator_id)}
+        return self._sign(user_id, session_id, seconds, claims), seconds
 
     def for_api_key(
         self, *, user_id: UUID, key_id: UUID, scopes: Sequence[str], ends_at: datetime | None
@@ -38,11 +54,11 @@ class AccessTokenIssuer:
         seconds = API_KEY_TOKEN_SECONDS
         if ends_at is not None:
             seconds = min(seconds, int(ends_at.timestamp() - time.time()))
-        claims = {"roles": [], "scope": " ".join(scopes)}
+        claims: dict[str, Any] = {"roles": [], "scope": " ".join(scopes)}
         return self._sign(user_id, key_id, seconds, claims), seconds
 
     def _sign(
-        self, user_id: UUID, session_id: UUID, seconds: int, claims: Mapping[str, Sequence[str]]
+        self, user_id: UUID, session_id: UUID, seconds: int, claims: Mapping[str, Any]
     ) -> str:
         now = int(time.time())
         key = self._keys.current

@@ -9,8 +9,11 @@ from services.auth.access_tokens import AccessTokenIssuer
 from services.auth.admin_command import make_or_promote
 from services.auth.api_keys import ApiKeys
 from services.auth.cleanup import CleanUp
+from services.auth.core import Core
+from services.auth.entrance import Entrance
 from services.auth.links import LinkMails, LinkTokens
 from services.auth.logins import Logins
+from services.auth.mailing.mails import AccountMails
 from services.auth.master_key import MasterKey
 from services.auth.origins import OriginPolicy
 from services.auth.passwords import PasswordHasher
@@ -47,6 +50,45 @@ NAME = "auth"
 
 async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
     """Start the parts of a web process and return its application."""
+    core = await _core(settings, lifecycle)
+    database, authenticator = core.database, core.authenticator
+    signups = Signups(
+        database,
+        core.outbox,
+        core.hasher,
+        core.entrance,
+        core.link_tokens,
+        lifetime=timedelta(hours=settings.signup_lifetime_hours),
+        password_min_length=settings.password_min_length,
+    )
+    logins = Logins(database, core.hasher, core.throttle, core.entrance)
+    api_keys = ApiKeys(database, core.outbox, core.issuer)
+    links = LinkMails(database, core.link_tokens, public_url=settings.public_url)
+
+    resources = (
+        SignupRoutes(signups, core.origins, core.answers),
+        SessionRoutes(
+            database,
+            logins=logins,
+            sessions=core.sessions,
+            origins=core.origins,
+            cookie=core.cookie,
+            answers=core.answers,
+            authenticator=authenticator,
+        ),
+        SessionsRoutes(database, core.sessions, authenticator),
+        MeRoutes(database, authenticator),
+        ApiKeyRoutes(database, api_keys, authenticator),
+        PublicKeyRoutes(core.keys),
+        VerifyPageRoutes(),
+        InternalRoutes(settings, core.keys, RevocationFeed(database), api_keys, links),
+        JobRoutes(settings, database, service=NAME),
+        DeadLetterRoutes(settings, database, service=NAME),
+    )
+    return http_application(routes=[route for part in resources for route in part.routes()])
+
+
+async def _core(settings: AuthSettings, lifecycle: Lifecycle) -> Core:
     master_key = MasterKey(settings.master_key)
     outbox = Outbox(NAME)
     database = await lifecycle.start(Database(settings, NAME))
@@ -58,14 +100,9 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
             queue=settings.bcrypt_queue,
         )
     )
-
     issuer = AccessTokenIssuer(keys, issuer=settings.public_url)
-    authenticator = Authenticator(TokenVerifier(keys, issuer=settings.public_url))
-    origins = OriginPolicy(settings.public_url, settings.client_origins)
     cookie = RefreshCookie(settings.public_url)
-    answers = SessionAnswers(cookie)
     link_tokens = LinkTokens(master_key)
-
     sessions = Sessions(
         database,
         outbox,
@@ -74,40 +111,24 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
         lifetime=timedelta(days=settings.session_lifetime_days),
         idle=timedelta(days=settings.session_idle_days),
     )
-    signups = Signups(
-        database,
-        outbox,
-        hasher,
-        sessions,
-        link_tokens,
-        lifetime=timedelta(hours=settings.signup_lifetime_hours),
-        password_min_length=settings.password_min_length,
+    return Core(
+        settings=settings,
+        master_key=master_key,
+        outbox=outbox,
+        database=database,
+        keys=keys,
+        hasher=hasher,
+        throttle=LoginThrottle(database, master_key),
+        issuer=issuer,
+        authenticator=Authenticator(TokenVerifier(keys, issuer=settings.public_url)),
+        origins=OriginPolicy(settings.public_url, settings.client_origins),
+        cookie=cookie,
+        answers=SessionAnswers(cookie),
+        link_tokens=link_tokens,
+        mails=AccountMails(outbox, link_tokens),
+        sessions=sessions,
+        entrance=Entrance(sessions),
     )
-    logins = Logins(database, hasher, LoginThrottle(database, master_key), sessions)
-    api_keys = ApiKeys(database, outbox, issuer)
-    links = LinkMails(database, link_tokens, public_url=settings.public_url)
-
-    resources = (
-        SignupRoutes(signups, origins, answers),
-        SessionRoutes(
-            database,
-            logins=logins,
-            sessions=sessions,
-            origins=origins,
-            cookie=cookie,
-            answers=answers,
-            authenticator=authenticator,
-        ),
-        SessionsRoutes(database, sessions, authenticator),
-        MeRoutes(database, authenticator),
-        ApiKeyRoutes(database, api_keys, authenticator),
-        PublicKeyRoutes(keys),
-        VerifyPageRoutes(),
-        InternalRoutes(settings, keys, RevocationFeed(database), api_keys, links),
-        JobRoutes(settings, database, service=NAME),
-        DeadLetterRoutes(settings, database, service=NAME),
-    )
-    return http_application(routes=[route for part in resources for route in part.routes()])
 
 
 async def worker(settings: AuthSettings, lifecycle: Lifecycle) -> None:

@@ -34,6 +34,11 @@ class LinkTokens:
         """Return what is stored of the token."""
         return hashlib.sha256(link_id.bytes + self._mac(purpose, link_id)).digest()
 
+    def code(self, purpose: str, link_id: UUID) -> str:
+        """Return six digits that stand for the link on another device."""
+        mac = self._mac(f"{purpose} code", link_id)
+        return f"{int.from_bytes(mac[:8], 'big') % 1_000_000:06}"
+
     def hash_of_token(self, purpose: str, token: str) -> bytes | None:
         """Return the stored hash that a token names, or None if it is not one of ours."""
         try:
@@ -77,17 +82,31 @@ class LinkMails:
         link = await store.find_link(self._database, link_id)
         if link is None:
             return None
-        if link.account_exists:
-            return self._mail(link, "account_exists", name=link.account_name, url=self._public_url)
-        token = self._tokens.token(link.purpose, link.id)
-        url = f"{self._public_url}/verify#token={token}"
-        return self._mail(link, "verify_email", name=link.name, url=url)
+        if link.is_signup:
+            return self._describe_signup(link)
+        template = link.template if link.account_exists else link.template_otherwise
+        if template is None:
+            return None
+        variables = link.variables | {"name": link.account_name, "url": self._public_url}
+        if link.path is not None and link.account_exists:
+            variables["url"] = self._url(link, link.path)
+        if link.has_code and link.account_exists:
+            variables["code"] = self._tokens.code(link.purpose, link.id)
+        return LinkMail(
+            to=link.email, template=template, variables=variables, expires_at=link.expires_at
+        )
 
-    @staticmethod
-    def _mail(link: Link, template: str, *, name: str | None, url: str) -> LinkMail:
+    def _describe_signup(self, link: Link) -> LinkMail:
+        if link.account_exists:
+            template, name, url = "account_exists", link.account_name, self._public_url
+        else:
+            template, name, url = "verify_email", link.name, self._url(link, "/verify")
         return LinkMail(
             to=link.email,
             template=template,
             variables={"name": name, "url": url},
             expires_at=link.expires_at,
         )
+
+    def _url(self, link: Link, path: str) -> str:
+        return f"{self._public_url}{path}#token={self._tokens.token(link.purpose, link.id)}"

@@ -2,10 +2,11 @@
 
 from services.auth import store
 from services.auth.emails import InvalidEmailError, normalise_email
+from services.auth.entrance import Entrance, FactorRequired
 from services.auth.metrics import LOGINS, LoginOutcome
 from services.auth.passwords import PasswordHasher, normalise_password
-from services.auth.records import Account, Device, Network
-from services.auth.sessions import Grant, Sessions
+from services.auth.records import Account, Device, Method, Network
+from services.auth.sessions import Grant
 from services.auth.throttle import LoginThrottle, network_of
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem
@@ -27,15 +28,15 @@ class Logins:
         database: Database,
         hasher: PasswordHasher,
         throttle: LoginThrottle,
-        sessions: Sessions,
+        entrance: Entrance,
     ) -> None:
         self._database = database
         self._hasher = hasher
         self._throttle = throttle
-        self._sessions = sessions
+        self._entrance = entrance
 
-    async def log_in(self, request: LoginRequest, device: Device) -> Grant:
-        """Check a password and open a session.
+    async def log_in(self, request: LoginRequest, device: Device) -> Grant | FactorRequired:
+        """Check a password and open a session, or say what has to follow.
 
         Raises 401 `invalid_credentials`, after the same work whether the address has an account
         or not; 429 while this network has to wait for this account; 503 when too many passwords
@@ -48,11 +49,15 @@ class Logins:
                 LOGINS.labels(_OUTCOMES[problem.code]).inc()
             raise
         async with self._database.transaction() as transaction:
-            grant = await self._sessions.open(
-                transaction, account, token_delivery=request.token_delivery, device=device
+            entered = await self._entrance.enter(
+                transaction,
+                account,
+                method=Method.PASSWORD,
+                token_delivery=request.token_delivery,
+                device=device,
             )
         LOGINS.labels(LoginOutcome.SUCCESS).inc()
-        return grant
+        return entered
 
     async def _authenticate(self, request: LoginRequest, network: Network) -> Account:
         password = normalise_password(request.password)

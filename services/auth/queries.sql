@@ -2,24 +2,24 @@
 -- A new account, its address verified.
 INSERT INTO users (id, email, name, password_hash, roles)
 VALUES ($1, $2, $3, $4, $5)
-RETURNING id, email, name, password_hash, roles, created_at;
+RETURNING id, email, name, password_hash, roles, created_at, disabled_at;
 
 -- name: find_user
 -- One account by its id.
-SELECT id, email, name, password_hash, roles, created_at FROM users WHERE id = $1;
+SELECT id, email, name, password_hash, roles, created_at, disabled_at FROM users WHERE id = $1;
 
 -- name: find_user_by_email
 -- One account by its normalised address.
-SELECT id, email, name, password_hash, roles, created_at FROM users WHERE email = $1;
+SELECT id, email, name, password_hash, roles, created_at, disabled_at FROM users WHERE email = $1;
 
 -- name: lock_user_by_email
 -- One account by its normalised address, locked for a change.
-SELECT id, email, name, password_hash, roles, created_at FROM users WHERE email = $1 FOR UPDATE;
+SELECT id, email, name, password_hash, roles, created_at, disabled_at FROM users WHERE email = $1 FOR UPDATE;
 
 -- name: rename_user
 -- Change the name of an account.
 UPDATE users SET name = $2, updated_at = now() WHERE id = $1
-RETURNING id, email, name, password_hash, roles, created_at;
+RETURNING id, email, name, password_hash, roles, created_at, disabled_at;
 
 -- name: grant_role
 -- Add a role to an account that may hold it already.
@@ -42,12 +42,16 @@ INSERT INTO links (id, purpose, token_hash, signup_id, expires_at)
 VALUES ($1, 'signup', $2, $3, now() + $4::interval);
 
 -- name: find_link
--- What a mail about a link needs, and the name of the account that has the address, if any.
-SELECT links.id, links.purpose, links.expires_at, signups.email, signups.name,
-       users.id IS NOT NULL AS account_exists, users.name AS account_name
+-- What a mail about a link needs, and the account that has the address now, if any.
+SELECT links.id, links.purpose, links.expires_at, coalesce(signups.email, links.email) AS email,
+       signups.name, users.id IS NOT NULL AS account_exists, users.name AS account_name,
+       links.signup_id IS NOT NULL AS is_signup, links.template, links.template_otherwise,
+       links.path, links.has_code, links.variables
 FROM links
-JOIN signups ON signups.id = links.signup_id
-LEFT JOIN users ON users.email = signups.email
+LEFT JOIN signups ON signups.id = links.signup_id
+LEFT JOIN users ON CASE WHEN links.user_id IS NULL
+                        THEN users.email = coalesce(signups.email, links.email)
+                        ELSE users.id = links.user_id END
 WHERE links.id = $1 AND links.expires_at > now();
 
 -- name: lock_signups_beside
@@ -76,10 +80,11 @@ DELETE FROM signups WHERE email = $1;
 -- name: insert_session
 -- Open a session.
 INSERT INTO sessions
-    (id, user_id, token_delivery, idle_expires_at, expires_at, user_agent, address)
-VALUES ($1, $2, $3, now() + $4::interval, now() + $5::interval, $6, $7)
+    (id, user_id, token_delivery, idle_expires_at, expires_at, user_agent, address, methods,
+     impersonator_id)
+VALUES ($1, $2, $3, now() + $4::interval, now() + $5::interval, $6, $7, $8, $9)
 RETURNING id, user_id, token_delivery, refresh_counter, refreshed_at, idle_expires_at,
-          expires_at, user_agent, address, created_at;
+          expires_at, user_agent, address, created_at, methods, authenticated_at, impersonator_id;
 
 -- name: rotate_session
 -- Replace the current refresh token of a live session; no row means the slow path decides.
@@ -90,19 +95,21 @@ SET refresh_counter = refresh_counter + 1,
 FROM users
 WHERE sessions.id = $1 AND sessions.refresh_counter = $2
   AND sessions.idle_expires_at > now() AND sessions.expires_at > now()
-  AND users.id = sessions.user_id
+  AND users.id = sessions.user_id AND users.disabled_at IS NULL
 RETURNING sessions.id, sessions.user_id, sessions.token_delivery, sessions.refresh_counter,
           sessions.refreshed_at, sessions.idle_expires_at, sessions.expires_at,
-          sessions.user_agent, sessions.address, sessions.created_at,
-          users.email, users.name, users.password_hash, users.roles,
+          sessions.user_agent, sessions.address, sessions.created_at, sessions.methods,
+          sessions.authenticated_at, sessions.impersonator_id,
+          users.email, users.name, users.password_hash, users.roles, users.disabled_at,
           users.created_at AS user_created_at;
 
 -- name: lock_session
 -- A live session with its account, locked, and how long ago its refresh token was replaced.
 SELECT sessions.id, sessions.user_id, sessions.token_delivery, sessions.refresh_counter,
        sessions.refreshed_at, sessions.idle_expires_at, sessions.expires_at,
-       sessions.user_agent, sessions.address, sessions.created_at,
-       users.email, users.name, users.password_hash, users.roles,
+       sessions.user_agent, sessions.address, sessions.created_at, sessions.methods,
+          sessions.authenticated_at, sessions.impersonator_id,
+       users.email, users.name, users.password_hash, users.roles, users.disabled_at,
        users.created_at AS user_created_at,
        clock_timestamp() - sessions.refreshed_at AS since_refresh
 FROM sessions JOIN users ON users.id = sessions.user_id
@@ -112,7 +119,7 @@ FOR UPDATE OF sessions;
 -- name: list_sessions
 -- A page of a user's live sessions, newest first.
 SELECT id, user_id, token_delivery, refresh_counter, refreshed_at, idle_expires_at, expires_at,
-       user_agent, address, created_at
+       user_agent, address, created_at, methods, authenticated_at, impersonator_id
 FROM sessions
 WHERE user_id = $1 AND ($2::uuid IS NULL OR id < $2)
   AND idle_expires_at > now() AND expires_at > now()
@@ -222,6 +229,13 @@ WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < now() - interval '1 mi
 -- Remove a batch of attempts that nobody confirmed in time.
 DELETE FROM signups WHERE id IN (
     SELECT id FROM signups WHERE expires_at <= now() LIMIT $1 FOR UPDATE SKIP LOCKED
+);
+
+-- name: delete_expired_links
+-- Forget mails whose time is over; those of sign-ups go with them.
+DELETE FROM links WHERE id IN (
+    SELECT id FROM links WHERE signup_id IS NULL AND expires_at <= now()
+    LIMIT $1 FOR UPDATE SKIP LOCKED
 );
 
 -- name: delete_expired_sessions

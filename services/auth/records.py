@@ -2,12 +2,25 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from uuid import UUID
 
 from shared.schemas.api.auth import TokenDelivery
 
 Network = IPv4Network | IPv6Network
+
+
+class Method(StrEnum):
+    """A way to prove who one is; sessions remember them, and tokens name them as `amr`."""
+
+    PASSWORD = "pwd"  # noqa: S105 - the name that RFC 8176 gives it
+    MAIL = "email"
+    FEDERATED = "federated"
+    PASSKEY = "passkey"
+    ONE_TIME_CODE = "otp"
+    RECOVERY_CODE = "recovery"
+    IMPERSONATION = "impersonation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +30,11 @@ class Account:
     id: UUID
     email: str
     name: str | None
-    password_hash: str
+    password_hash: str | None
+    """None for an account that is entered in other ways."""
     roles: tuple[str, ...]
     created_at: datetime
+    disabled_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +55,16 @@ class Link:
     purpose: str
     email: str
     name: str | None
+    """Given with a sign-up."""
     account_exists: bool
     account_name: str | None
     expires_at: datetime
+    is_signup: bool
+    template: str | None
+    template_otherwise: str | None
+    path: str | None
+    has_code: bool
+    variables: dict[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +81,9 @@ class SessionRow:
     user_agent: str | None
     address: str | None
     created_at: datetime
+    methods: tuple[str, ...]
+    authenticated_at: datetime
+    impersonator_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Sessions: opened by a proof of identity, kept by refreshing, ended once and for all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid_utils.compat import uuid7
 from services.auth import store
 from services.auth.access_tokens import AccessTokenIssuer
 from services.auth.metrics import REFRESHES
-from services.auth.records import Account, Device, EndedSession, SessionRow
+from services.auth.records import Account, Device, EndedSession, Method, SessionRow
 from services.auth.refresh_tokens import RefreshClaim, RefreshTokens
 from services.auth.revocations import revoke
 from shared.chassis.database import Database, Transaction
@@ -26,6 +27,7 @@ class Grant:
     """What the holder of a session receives."""
 
     account: Account
+    session_id: UUID
     access_token: str
     expires_in: int
     refresh_token: str
@@ -58,8 +60,10 @@ class Sessions:
         transaction: Transaction,
         account: Account,
         *,
+        methods: Sequence[Method],
         token_delivery: TokenDelivery,
         device: Device,
+        impersonator_id: UUID | None = None,
     ) -> Grant:
         """Open a session with an id of its own; hand the grant out only after the commit."""
         session = await store.insert_session(
@@ -70,6 +74,8 @@ class Sessions:
             idle=self._idle,
             lifetime=self._lifetime,
             device=device,
+            methods=methods,
+            impersonator_id=impersonator_id,
         )
         return self._grant(session, account)
 
@@ -129,9 +135,13 @@ class Sessions:
             session_id=session.id,
             roles=account.roles,
             ends_at=session.expires_at,
+            methods=session.methods,
+            authenticated_at=session.authenticated_at,
+            impersonator_id=session.impersonator_id,
         )
         return Grant(
             account=account,
+            session_id=session.id,
             access_token=access_token,
             expires_in=expires_in,
             refresh_token=self._tokens.write(RefreshClaim(session.id, session.refresh_counter)),

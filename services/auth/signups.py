@@ -5,12 +5,14 @@ from datetime import timedelta
 from uuid_utils.compat import uuid7
 
 from services.auth import store
+from services.auth.audit.log import Action, record
 from services.auth.emails import require_email
+from services.auth.entrance import Entrance
 from services.auth.links import LinkTokens
 from services.auth.names import clean_name
 from services.auth.passwords import PasswordHasher, normalise_password
-from services.auth.records import Device, Signup
-from services.auth.sessions import Grant, Sessions
+from services.auth.records import Device, Method, Signup
+from services.auth.sessions import Grant
 from shared.chassis.database import ConstraintViolation, Database
 from shared.chassis.errors import Problem
 from shared.chassis.outbox import Outbox
@@ -29,7 +31,7 @@ class Signups:
         database: Database,
         outbox: Outbox,
         hasher: PasswordHasher,
-        sessions: Sessions,
+        entrance: Entrance,
         links: LinkTokens,
         *,
         lifetime: timedelta,
@@ -38,7 +40,7 @@ class Signups:
         self._database = database
         self._outbox = outbox
         self._hasher = hasher
-        self._sessions = sessions
+        self._entrance = entrance
         self._links = links
         self._lifetime = lifetime
         self._password_min_length = password_min_length
@@ -94,8 +96,13 @@ class Signups:
                 await self._outbox.emit(
                     transaction, UserRegistered(user_id=account.id), subject=str(account.id)
                 )
-                return await self._sessions.open(
-                    transaction, account, token_delivery=token_delivery, device=device
+                await record(transaction, Action.ACCOUNT_CREATED, user_id=account.id, device=device)
+                return await self._entrance.open(
+                    transaction,
+                    account,
+                    methods=(Method.MAIL,),
+                    token_delivery=token_delivery,
+                    device=device,
                 )
         except ConstraintViolation as violation:
             # The address got its account in another way while the link was under way.

@@ -15,6 +15,7 @@ from services.auth.records import (
     EndedSession,
     Link,
     LoginFailures,
+    Method,
     Network,
     Revocation,
     SessionRow,
@@ -36,6 +37,7 @@ def _account(row: Record) -> Account:
         password_hash=row["password_hash"],
         roles=tuple(row["roles"]),
         created_at=row["created_at"],
+        disabled_at=row["disabled_at"],
     )
 
 
@@ -47,6 +49,7 @@ def _account_of_session(row: Record) -> Account:
         password_hash=row["password_hash"],
         roles=tuple(row["roles"]),
         created_at=row["user_created_at"],
+        disabled_at=row["disabled_at"],
     )
 
 
@@ -62,6 +65,9 @@ def _session(row: Record) -> SessionRow:
         user_agent=row["user_agent"],
         address=None if row["address"] is None else str(row["address"]),
         created_at=row["created_at"],
+        methods=tuple(row["methods"]),
+        authenticated_at=row["authenticated_at"],
+        impersonator_id=row["impersonator_id"],
     )
 
 
@@ -90,7 +96,7 @@ async def insert_user(
     user_id: UUID,
     email: str,
     name: str | None,
-    password_hash: str,
+    password_hash: str | None,
     roles: Sequence[str] = (),
 ) -> Account:
     """Create an account. Raises ConstraintViolation `users_email_key` for a known address."""
@@ -181,6 +187,8 @@ async def insert_session(
     idle: timedelta,
     lifetime: timedelta,
     device: Device,
+    methods: Sequence[Method],
+    impersonator_id: UUID | None,
 ) -> SessionRow:
     """Open a session."""
     row = await executor.fetchrow(
@@ -192,6 +200,8 @@ async def insert_session(
         lifetime,
         device.user_agent,
         device.address,
+        [method.value for method in methods],
+        impersonator_id,
     )
     return _session(row)
 
@@ -361,6 +371,7 @@ async def delete_expired(executor: Executor, *, limit: int, failures_after: time
     """Remove up to `limit` rows of each kind that time has overtaken; return how many in all."""
     tags = [
         await executor.execute(SQL["delete_expired_signups"], limit),
+        await executor.execute(SQL["delete_expired_links"], limit),
         await executor.execute(SQL["delete_expired_sessions"], limit),
         await executor.execute(SQL["delete_expired_revocations"], limit),
         await executor.execute(SQL["delete_expired_api_keys"], limit),

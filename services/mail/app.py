@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
-from services.mail.consumers import SignupMails
+from services.mail.consumers import AccountMails
 from services.mail.jobs import MessageSender, SendMessage
 from services.mail.routes.messages import MessageRoutes
 from services.mail.settings import MailSettings, parse_mailbox
@@ -27,7 +27,7 @@ from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.outbox import Outbox
 from shared.chassis.process import Service
 from shared.chassis.relay import Relay
-from shared.schemas.events.auth import SignupRequested
+from shared.schemas.events.auth import NoticeRequested, SignupRequested
 
 NAME = "mail"
 
@@ -78,13 +78,17 @@ async def worker(settings: MailSettings, lifecycle: Lifecycle) -> None:
             concurrency=settings.smtp_connections,
         )
     )
+    mails = AccountMails(JobQueue(bus))
     await lifecycle.start(
         EventConsumer(
             bus,
             database,
             lifecycle,
             queue="mail.events",
-            handlers={SignupRequested: SignupMails(JobQueue(bus)).on_signup_requested},
+            handlers={
+                SignupRequested: mails.on_requested,
+                NoticeRequested: mails.on_requested,
+            },
         )
     )
 

@@ -6,18 +6,20 @@ from services.mail import store
 from services.mail.jobs import SendMessage
 from shared.chassis.database import Transaction
 from shared.chassis.jobs.commands import JobQueue
-from shared.schemas.events.auth import SignupRequested
+from shared.schemas.events.auth import NoticeRequested, SignupRequested
 from shared.schemas.events.envelope import Event
 
 
-class SignupMails:
-    """Queues the mail that answers a sign-up."""
+class AccountMails:
+    """Queues the mails that auth asks for."""
 
     def __init__(self, jobs: JobQueue) -> None:
         self._jobs = jobs
 
-    async def on_signup_requested(
-        self, transaction: Transaction, event: Event[SignupRequested]
+    async def on_requested(
+        self,
+        transaction: Transaction,
+        event: Event[SignupRequested] | Event[NoticeRequested],
     ) -> None:
         """Write the message and the job that sends it, in the inbox's transaction."""
         message_id = uuid7()

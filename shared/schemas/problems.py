@@ -47,6 +47,8 @@ class ProblemCode(StrEnum):
     # Auth
     INVALID_CREDENTIALS = "invalid_credentials"
     TOO_MANY_ATTEMPTS = "too_many_attempts"
+    ACCOUNT_DISABLED = "account_disabled"
+    REAUTHENTICATION_REQUIRED = "reauthentication_required"
     LINK_INVALID = "link_invalid"
     REFRESH_TOKEN_INVALID = "refresh_token_invalid"  # noqa: S105 - the name of a problem
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - the name of a problem
@@ -182,6 +184,14 @@ PROBLEMS: dict[ProblemCode, ProblemKind] = {
     ),
     ProblemCode.TOO_MANY_ATTEMPTS: _kind(
         429, "Too many attempts", "Wait for the time in Retry-After before the next attempt."
+    ),
+    ProblemCode.ACCOUNT_DISABLED: _kind(
+        403, "Account disabled", "An administrator has disabled this account; ask one about it."
+    ),
+    ProblemCode.REAUTHENTICATION_REQUIRED: _kind(
+        403,
+        "Reauthentication required",
+        "Prove who you are again with POST /v1/auth/step-up, then repeat this with its token.",
     ),
     ProblemCode.LINK_INVALID: _kind(
         400,

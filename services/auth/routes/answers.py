@@ -2,11 +2,12 @@
 
 from starlette.responses import Response
 
+from services.auth.entrance import FactorRequired
 from services.auth.records import Account
 from services.auth.refresh_cookie import RefreshCookie
 from services.auth.sessions import Grant, seconds_until
 from shared.chassis.http import json_response
-from shared.schemas.api.auth import Session, TokenDelivery, User
+from shared.schemas.api.auth import MfaRequired, Session, TokenDelivery, User
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -28,8 +29,16 @@ class SessionAnswers:
     def __init__(self, cookie: RefreshCookie) -> None:
         self._cookie = cookie
 
-    def answer(self, grant: Grant) -> Response:
-        """Return a 200 answer that no cache may keep."""
+    def answer(self, entered: Grant | FactorRequired) -> Response:
+        """Return a 200 answer that no cache may keep: a session, or what has to follow."""
+        if isinstance(entered, FactorRequired):
+            return json_response(
+                MfaRequired(mfa_token=entered.mfa_token, methods=list(entered.methods)),
+                headers=NO_STORE,
+            )
+        return self._grant(entered)
+
+    def _grant(self, grant: Grant) -> Response:
         in_body = grant.token_delivery is TokenDelivery.BODY
         session = Session(
             access_token=grant.access_token,

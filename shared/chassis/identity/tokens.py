@@ -31,6 +31,12 @@ class Identity:
     """None for a user's session, which may do all its user may; a set for an API key."""
     expires_at: int
     """Seconds since the epoch."""
+    authenticated_at: int = 0
+    """When the user last proved who they are, in seconds since the epoch."""
+    methods: frozenset[str] = frozenset()
+    """How they did; empty for an API key."""
+    impersonator_id: UUID | None = None
+    """The administrator who acts in the user's name, if one does."""
 
     @property
     def is_administrator(self) -> bool:
@@ -133,10 +139,14 @@ def unauthenticated(code: ProblemCode) -> Problem:
 
 def _identity(claims: dict[str, Any]) -> Identity:
     scope = claims.get("scope")
+    actor = claims.get("act")
     return Identity(
         user_id=UUID(claims["sub"]),
         session_id=UUID(claims["sid"]),
         roles=frozenset(claims.get("roles", ())),
         scopes=None if scope is None else frozenset(scope.split()),
         expires_at=int(claims["exp"]),
+        authenticated_at=int(claims.get("auth_time", 0)),
+        methods=frozenset(claims.get("amr", ())),
+        impersonator_id=None if actor is None else UUID(actor["sub"]),
     )

@@ -87,6 +87,14 @@ class Session(BaseModel):
     )
 
 
+class MfaRequired(BaseModel):
+    """The password was right; one of the methods has to follow within ten minutes."""
+
+    mfa_required: Literal[True] = True
+    mfa_token: str
+    methods: list[str]
+
+
 class SessionInfo(BaseModel):
     """One of a user's open sessions."""
 

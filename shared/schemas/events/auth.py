@@ -13,6 +13,13 @@ class SignupRequested(EventData):
     link_id: UUID
 
 
+class NoticeRequested(EventData):
+    """A mail about an account is to be sent; mail asks for its content while it renders."""
+
+    event_type: ClassVar[str] = "notice.requested"
+    link_id: UUID
+
+
 class UserRegistered(EventData):
     """An account exists from now on: its address was verified."""
 

@@ -1,6 +1,11 @@
 """Every event type there is. A type that is not here cannot be emitted."""
 
-from shared.schemas.events.auth import SessionRevoked, SignupRequested, UserRegistered
+from shared.schemas.events.auth import (
+    NoticeRequested,
+    SessionRevoked,
+    SignupRequested,
+    UserRegistered,
+)
 from shared.schemas.events.envelope import EventData
 from shared.schemas.events.files import FileReady, FileRejected, FileUploaded
 from shared.schemas.events.jobs import JobFailed
@@ -11,6 +16,7 @@ EVENT_TYPES: dict[str, type[EventData]] = {
     data.event_type: data
     for data in (
         SignupRequested,
+        NoticeRequested,
         UserRegistered,
         SessionRevoked,
         FileUploaded,

@@ -29,7 +29,7 @@ async def migrated(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def database(migrated: Database) -> Database:
-    await migrated.execute(f"TRUNCATE {', '.join(TABLES)}, outbox")
+    await migrated.execute(f"TRUNCATE {', '.join(TABLES)}, audit_log, outbox CASCADE")
     return migrated
 
 

@@ -173,7 +173,10 @@ async def test_redeeming_the_link_makes_the_account_and_a_session(auth: AuthServ
     assert session["user"]["email"] == "grace@example.com"
     assert session["user"]["name"] == "Grace"
     assert session["user"]["roles"] == []
-    assert claims(session).keys() == {"iss", "aud", "sub", "sid", "jti", "iat", "exp", "roles"}
+    token_claims = claims(session)
+    always = {"iss", "aud", "sub", "sid", "jti", "iat", "exp", "roles", "amr", "auth_time"}
+    assert token_claims.keys() == always
+    assert token_claims["amr"] == ["email"]
     assert await auth.counts() == {"users": 1, "sessions": 1}
     [event] = await auth.events()
     assert event["type"] == "user.registered"

@@ -1,0 +1,42 @@
+"""What every capability of the auth service is built from."""
+
+from dataclasses import dataclass
+
+from services.auth.access_tokens import AccessTokenIssuer
+from services.auth.entrance import Entrance
+from services.auth.links import LinkTokens
+from services.auth.mailing.mails import AccountMails
+from services.auth.master_key import MasterKey
+from services.auth.origins import OriginPolicy
+from services.auth.passwords import PasswordHasher
+from services.auth.refresh_cookie import RefreshCookie
+from services.auth.routes.answers import SessionAnswers
+from services.auth.sessions import Sessions
+from services.auth.settings import AuthSettings
+from services.auth.signing_keys import KeyRing
+from services.auth.throttle import LoginThrottle
+from shared.chassis.database import Database
+from shared.chassis.identity.tokens import Authenticator
+from shared.chassis.outbox import Outbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """The parts of a web process that more than one capability uses, started already."""
+
+    settings: AuthSettings
+    master_key: MasterKey
+    outbox: Outbox
+    database: Database
+    keys: KeyRing
+    hasher: PasswordHasher
+    throttle: LoginThrottle
+    issuer: AccessTokenIssuer
+    authenticator: Authenticator
+    origins: OriginPolicy
+    cookie: RefreshCookie
+    answers: SessionAnswers
+    link_tokens: LinkTokens
+    mails: AccountMails
+    sessions: Sessions
+    entrance: Entrance

@@ -1,0 +1,1 @@
+"""Mails about accounts: links that do something once, and notices that only tell."""

@@ -1,0 +1,79 @@
+"""The statements about mails."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from shared.chassis.database import Executor
+from shared.chassis.queries import load_queries
+
+SQL = load_queries(__file__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """A mail about an account."""
+
+    purpose: str
+    """What redeeming its link does; for a notice, what it tells."""
+    email: str
+    template: str
+    """Of the mail service."""
+    lifetime: timedelta
+    """For how long the link is good, or the notice worth sending."""
+    user_id: UUID | None = None
+    """None means whoever has the address when the mail is rendered."""
+    template_otherwise: str | None = None
+    """For an address without an account, if `user_id` is None; without one no mail is sent."""
+    path: str | None = None
+    """The page that the link opens; None for a notice."""
+    has_code: bool = False
+    """Whether the template also shows a code of six digits, for another device."""
+    variables: dict[str, str | None] | None = None
+    """For the template, besides `name`, `url` and `code`; no secrets."""
+    data: dict[str, Any] | None = None
+    """For whoever redeems the link; no secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenLink:
+    """A link that has just been spent."""
+
+    id: UUID
+    user_id: UUID | None
+    email: str
+    data: dict[str, Any]
+
+
+async def insert_mail(executor: Executor, mail: Mail, *, link_id: UUID, token_hash: bytes) -> None:
+    """Remember a mail until it is sent or its link redeemed."""
+    await executor.execute(
+        SQL["insert_mail"],
+        link_id,
+        mail.purpose,
+        token_hash,
+        mail.user_id,
+        mail.email,
+        mail.template,
+        mail.template_otherwise,
+        mail.path,
+        mail.has_code,
+        mail.variables or {},
+        mail.data or {},
+        mail.lifetime,
+    )
+
+
+async def take_link(executor: Executor, purpose: str, token_hash: bytes) -> TakenLink | None:
+    """Spend a link; None if it is spent, expired or of another purpose."""
+    row = await executor.fetchrow(SQL["take_link"], token_hash, purpose)
+    return None if row is None else TakenLink(**dict(row))
+
+
+async def discard_links(
+    executor: Executor, *, user_id: UUID, email: str, purposes: Sequence[str]
+) -> None:
+    """Make every link of an account worthless that has one of the purposes."""
+    await executor.execute(SQL["discard_links"], user_id, email, list(purposes))
