@@ -5,12 +5,14 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
+from services.auth import key_rotation
 from services.auth.access_tokens import AccessTokenIssuer
 from services.auth.admin_command import make_or_promote
 from services.auth.api_keys import ApiKeys
 from services.auth.cleanup import CleanUp
 from services.auth.core import Core
 from services.auth.entrance import Entrance
+from services.auth.key_rotation import KeyRotation, RotateSigningKeys
 from services.auth.links import LinkMails, LinkTokens
 from services.auth.logins import Logins
 from services.auth.mailing.mails import AccountMails
@@ -31,7 +33,7 @@ from services.auth.routes.signups import SignupRoutes
 from services.auth.routes.verify_page import VerifyPageRoutes
 from services.auth.sessions import Sessions
 from services.auth.settings import AuthSettings
-from services.auth.signing_keys import KeyRing
+from services.auth.signing_keys import KeyRefresh, KeyRing
 from services.auth.signups import Signups
 from services.auth.throttle import LoginThrottle
 from shared.chassis.administration_routes import JobRoutes
@@ -40,6 +42,10 @@ from shared.chassis.database import Database
 from shared.chassis.dead_letter_routes import DeadLetterRoutes
 from shared.chassis.http import http_application
 from shared.chassis.identity.tokens import Authenticator, TokenVerifier
+from shared.chassis.jobs.commands import JobQueue
+from shared.chassis.jobs.schedules.scheduler import JobScheduler
+from shared.chassis.jobs.wakeups import Wakeups
+from shared.chassis.jobs.worker import JobWorker
 from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.outbox import Outbox
 from shared.chassis.process import Service
@@ -93,6 +99,7 @@ async def _core(settings: AuthSettings, lifecycle: Lifecycle) -> Core:
     outbox = Outbox(NAME)
     database = await lifecycle.start(Database(settings, NAME))
     keys = await lifecycle.start(KeyRing(database, master_key))
+    await lifecycle.start(KeyRefresh(keys, lifecycle))
     hasher = await lifecycle.start(
         PasswordHasher(
             cost=settings.bcrypt_cost,
@@ -137,6 +144,22 @@ async def worker(settings: AuthSettings, lifecycle: Lifecycle) -> None:
     bus = await lifecycle.start(Bus(settings, NAME, lifecycle.conditions))
     await lifecycle.start(Relay(database, bus, lifecycle))
     await lifecycle.start(CleanUp(database, lifecycle))
+    wakeups = await lifecycle.start(Wakeups(bus, lifecycle))
+    await lifecycle.start(JobScheduler(database, JobQueue(bus), lifecycle, [key_rotation.SCHEDULE]))
+    rotation = KeyRotation(
+        KeyRing(database, MasterKey(settings.master_key)),
+        lifetime=timedelta(days=settings.signing_key_days),
+    )
+    await lifecycle.start(
+        JobWorker(
+            database,
+            wakeups,
+            lifecycle,
+            queue=RotateSigningKeys.queue,
+            handlers={RotateSigningKeys: rotation.rotate},
+            concurrency=1,
+        )
+    )
 
 
 SERVICE = Service(

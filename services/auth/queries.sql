@@ -188,12 +188,30 @@ DELETE FROM login_failures WHERE account = $1 AND network = $2;
 SELECT pg_advisory_xact_lock(hashtextextended('auth.signing_keys', 0));
 
 -- name: list_signing_keys
--- Every signing key, the one that signs first.
-SELECT id, algorithm, public_key, private_key FROM signing_keys ORDER BY created_at DESC, id;
+-- Every signing key whose tokens may be about, the one that signs last first.
+SELECT id, algorithm, public_key, private_key, activates_at
+FROM signing_keys
+WHERE retires_at IS NULL OR retires_at > now()
+ORDER BY activates_at DESC, id;
 
 -- name: insert_signing_key
 -- A new signing key, its private half encrypted.
-INSERT INTO signing_keys (id, algorithm, public_key, private_key) VALUES ($1, $2, $3, $4);
+INSERT INTO signing_keys (id, algorithm, public_key, private_key, activates_at)
+VALUES ($1, $2, $3, $4, now() + $5::interval)
+RETURNING id, algorithm, public_key, private_key, activates_at;
+
+-- name: signing_keys_are_older_than
+-- Whether the newest signing key has signed for so long.
+SELECT coalesce(max(activates_at) < now() - $1::interval, true) FROM signing_keys;
+
+-- name: retire_signing_keys
+-- Say when the keys that another one replaces are published no more.
+UPDATE signing_keys SET retires_at = now() + $2::interval
+WHERE algorithm = $1 AND retires_at IS NULL;
+
+-- name: delete_retired_signing_keys
+-- Remove the keys that are published no more.
+DELETE FROM signing_keys WHERE retires_at <= now();
 
 -- name: insert_api_key
 -- A new API key.

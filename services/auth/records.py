@@ -119,6 +119,16 @@ class LoginFailures:
 
 
 @dataclass(frozen=True, slots=True)
+class NewSigningKey:
+    """A signing key that was just made, its private half encrypted."""
+
+    id: str
+    algorithm: str
+    public_key: bytes
+    private_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SigningKeyRow:
     """A row of `signing_keys`."""
 
@@ -126,6 +136,8 @@ class SigningKeyRow:
     algorithm: str
     public_key: bytes
     private_key: bytes
+    activates_at: datetime
+    """When it begins to sign; it is published before."""
 
 
 @dataclass(frozen=True, slots=True)

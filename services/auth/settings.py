@@ -58,6 +58,14 @@ class AuthSettings(Settings, DatabaseSettings, BusSettings):
         description="Days without a refresh after which a session ends; longer than "
         "session_lifetime_days has no effect.",
     )
+    signing_key_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description="Days for which one key signs access tokens before the next takes over; "
+        "nobody is logged out by it. Too low and caches of the key set are renewed for nothing; "
+        "too high and a stolen key is of use for longer.",
+    )
     signup_lifetime_hours: int = Field(
         default=24,
         ge=1,

@@ -1,20 +1,29 @@
 """The keys that sign access tokens: made once, encrypted at rest, only public halves published."""
 
+import asyncio
 import base64
+import contextlib
 import hashlib
 import json
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from services.auth import store
 from services.auth.master_key import MasterKey
-from services.auth.records import SigningKeyRow
+from services.auth.records import NewSigningKey, SigningKeyRow
 from shared.chassis.database import Database
+from shared.chassis.errors import Unavailable
 from shared.chassis.identity.tokens import ALGORITHM
+from shared.chassis.lifecycle import BackgroundTask, Lifecycle
 from shared.chassis.sealing import Seal, Unsealable
 
+MISS_SECONDS = 1.0
+RELOAD_SECONDS = 30.0
 _COORDINATE_BYTES = 32
 
 
@@ -28,10 +37,11 @@ class SigningKey:
 
     id: str
     private_key: ec.EllipticCurvePrivateKey
+    activates_at: datetime
 
 
 class KeyRing:
-    """Every signing key of the installation, the newest of which signs.
+    """Every signing key of the installation, the newest of those whose time has come signs.
 
     `start` makes the first key when there is none; of several processes that start at once, one
     makes it and the others wait and read it. Also a `KeySource`, for this service's own checks.
@@ -41,7 +51,7 @@ class KeyRing:
         self._database = database
         self._seal = Seal(master_key.derive("signing-keys"))
         self._keys: dict[str, SigningKey] = {}
-        self._current: SigningKey | None = None
+        self._loaded_at = float("-inf")
 
     async def start(self) -> None:
         """Load the keys. Raises UnreadableSigningKey for a wrong master key."""
@@ -49,25 +59,34 @@ class KeyRing:
             await store.lock_signing_keys(transaction)
             rows = await store.list_signing_keys(transaction)
             if not rows:
-                rows = [self._create()]
-                await store.insert_signing_key(transaction, rows[0])
-        keys = [self._decrypt(row) for row in rows]
-        self._keys = {key.id: key for key in keys}
-        self._current = keys[0]
+                first = self.create()
+                rows = [
+                    await store.insert_signing_key(transaction, first, activates_in=timedelta(0))
+                ]
+        self._take(rows)
 
     async def stop(self) -> None:
         """Forget the keys."""
-        self._keys, self._current = {}, None
+        self._keys = {}
+
+    async def load(self) -> None:
+        """Read the keys again. Raises UnreadableSigningKey, or Unavailable."""
+        self._loaded_at = time.monotonic()
+        self._take(await store.list_signing_keys(self._database))
 
     @property
     def current(self) -> SigningKey:
         """The key that signs."""
-        if self._current is None:
+        if not self._keys:
             raise RuntimeError("the signing keys are not loaded")
-        return self._current
+        now = datetime.now(UTC)
+        keys = list(self._keys.values())
+        return next((key for key in keys if key.activates_at <= now), keys[-1])
 
     async def key(self, key_id: str) -> ec.EllipticCurvePublicKey | None:
-        """Return the public key that a token names, or None."""
+        """Return the public key that a token names, or None; an unknown one is looked up."""
+        if key_id not in self._keys and self._loaded_at + MISS_SECONDS <= time.monotonic():
+            await self.load()
         key = self._keys.get(key_id)
         return None if key is None else key.private_key.public_key()
 
@@ -75,7 +94,8 @@ class KeyRing:
         """Return the JSON Web Key Set of every key whose tokens may still be about."""
         return {"keys": [_jwk(key.private_key.public_key()) for key in self._keys.values()]}
 
-    def _create(self) -> SigningKeyRow:
+    def create(self) -> NewSigningKey:
+        """Make a key, its private half encrypted for the database."""
         private_key = ec.generate_private_key(ec.SECP256R1())
         key_id = _jwk(private_key.public_key())["kid"]
         plain = private_key.private_bytes(
@@ -86,7 +106,10 @@ class KeyRing:
         public = private_key.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        return SigningKeyRow(key_id, ALGORITHM, public, self._seal.seal(plain, place=key_id))
+        return NewSigningKey(key_id, ALGORITHM, public, self._seal.seal(plain, place=key_id))
+
+    def _take(self, rows: Sequence[SigningKeyRow]) -> None:
+        self._keys = {row.id: self._keys.get(row.id) or self._decrypt(row) for row in rows}
 
     def _decrypt(self, row: SigningKeyRow) -> SigningKey:
         try:
@@ -99,7 +122,24 @@ class KeyRing:
         private_key = serialization.load_der_private_key(plain, password=None)
         if not isinstance(private_key, ec.EllipticCurvePrivateKey):
             raise UnreadableSigningKey(f"signing key {row.id} is not an elliptic curve key")
-        return SigningKey(row.id, private_key)
+        return SigningKey(row.id, private_key, row.activates_at)
+
+
+class KeyRefresh(BackgroundTask):
+    """Reads the keys again from time to time, so that every process signs with the newest."""
+
+    name = "signing keys"
+
+    def __init__(self, keys: KeyRing, lifecycle: Lifecycle) -> None:
+        super().__init__(lifecycle)
+        self._keys = keys
+
+    async def run(self) -> None:
+        """Refresh until cancelled; while the database is away the known keys stay good."""
+        while True:
+            await asyncio.sleep(RELOAD_SECONDS)
+            with contextlib.suppress(Unavailable):
+                await self._keys.load()
 
 
 def _jwk(public_key: ec.EllipticCurvePublicKey) -> dict[str, str]:

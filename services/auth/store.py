@@ -17,6 +17,7 @@ from services.auth.records import (
     LoginFailures,
     Method,
     Network,
+    NewSigningKey,
     Revocation,
     SessionRow,
     SigningKeyRow,
@@ -312,11 +313,36 @@ async def list_signing_keys(executor: Executor) -> list[SigningKeyRow]:
     return [SigningKeyRow(**dict(row)) for row in await executor.fetch(SQL["list_signing_keys"])]
 
 
-async def insert_signing_key(executor: Executor, key: SigningKeyRow) -> None:
-    """Store a signing key."""
-    await executor.execute(
-        SQL["insert_signing_key"], key.id, key.algorithm, key.public_key, key.private_key
+async def insert_signing_key(
+    executor: Executor, key: NewSigningKey, *, activates_in: timedelta
+) -> SigningKeyRow:
+    """Store a key that signs after a while."""
+    row = await executor.fetchrow(
+        SQL["insert_signing_key"],
+        key.id,
+        key.algorithm,
+        key.public_key,
+        key.private_key,
+        activates_in,
     )
+    assert row is not None  # noqa: S101 - the statement always returns one row
+    return SigningKeyRow(**dict(row))
+
+
+async def signing_keys_are_older_than(executor: Executor, age: timedelta) -> bool:
+    """Tell whether even the newest signing key has signed for so long."""
+    are_older: bool = await executor.fetchval(SQL["signing_keys_are_older_than"], age)
+    return are_older
+
+
+async def retire_signing_keys(executor: Executor, *, algorithm: str, after: timedelta) -> None:
+    """Let the keys of an algorithm be published no more after a while."""
+    await executor.execute(SQL["retire_signing_keys"], algorithm, after)
+
+
+async def delete_retired_signing_keys(executor: Executor) -> None:
+    """Remove the keys that are published no more."""
+    await executor.execute(SQL["delete_retired_signing_keys"])
 
 
 async def insert_api_key(
