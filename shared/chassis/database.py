@@ -139,8 +139,16 @@ class Transaction:
 class Database:
     """The service's tables, through a bounded pool of connections of its own role."""
 
-    def __init__(self, settings: DatabaseSettings, schema: str) -> None:
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        schema: str,
+        *,
+        command_timeout_seconds: float = COMMAND_TIMEOUT_SECONDS,
+    ) -> None:
+        """Take for how long one statement may run before it is given up as Unavailable."""
         self.schema = schema
+        self._command_timeout_seconds = command_timeout_seconds
         self._url = settings.postgres_url.get_secret_value()
         self._size = settings.postgres_pool_size
         self._pool: Any = None
@@ -153,7 +161,7 @@ class Database:
                 min_size=1,
                 max_size=self._size,
                 max_inactive_connection_lifetime=300.0,
-                command_timeout=COMMAND_TIMEOUT_SECONDS,
+                command_timeout=self._command_timeout_seconds,
                 timeout=CONNECT_TIMEOUT_SECONDS,
                 connection_class=_Connection,
                 server_settings={

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
+MIGRATION_TIMEOUT_SECONDS = 3600.0
+"""Of one statement: an index over millions of rows takes minutes."""
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_SETTINGS = 78
@@ -157,7 +159,7 @@ async def _migrate(service: Service[SettingsT], settings: SettingsT) -> int:
 async def _migrate_schema(service: Service[SettingsT], settings: object) -> None:
     if not isinstance(settings, DatabaseSettings):
         return
-    database = Database(settings, service.name)
+    database = Database(settings, service.name, command_timeout_seconds=MIGRATION_TIMEOUT_SECONDS)
     await database.start()
     try:
         own = [service.migrations] if service.migrations is not None else []
