@@ -4,7 +4,7 @@ from uuid_utils.compat import uuid7
 
 from services.auth import store
 from services.auth.emails import normalise_email
-from services.auth.passwords import hash_password, normalise_password
+from services.auth.passwords import hash_password, require_new_password
 from services.auth.revocations import revoke
 from shared.chassis.database import Database
 from shared.chassis.outbox import Outbox
@@ -34,7 +34,7 @@ async def make_administrator(
     address = normalise_email(email)
     password_hash = None
     if password:
-        checked = normalise_password(password, min_length=password_min_length)
+        checked = require_new_password(password, min_length=password_min_length, email=address)
         password_hash = hash_password(checked, bcrypt_cost)
     async with database.transaction() as transaction:
         account = await store.lock_user_by_email(transaction, address)

@@ -8,17 +8,24 @@ from starlette.types import ASGIApp
 from services.auth import key_rotation
 from services.auth.access_tokens import AccessTokenIssuer
 from services.auth.admin_command import make_or_promote
+from services.auth.administration.users import Users
 from services.auth.api_keys import ApiKeys
 from services.auth.cleanup import CleanUp
 from services.auth.core import Core
 from services.auth.entrance import Entrance
+from services.auth.factors import parts as factors
+from services.auth.factors.authenticator_apps import AuthenticatorApps
+from services.auth.factors.challenges import Challenges
+from services.auth.import_command import import_users
 from services.auth.key_rotation import KeyRotation, RotateSigningKeys
 from services.auth.links import LinkMails, LinkTokens
 from services.auth.logins import Logins
 from services.auth.mailing.mails import AccountMails
 from services.auth.master_key import MasterKey
 from services.auth.origins import OriginPolicy
+from services.auth.password_resets import PasswordResets
 from services.auth.passwords import PasswordHasher
+from services.auth.provider import parts as provider
 from services.auth.refresh_cookie import RefreshCookie
 from services.auth.refresh_tokens import RefreshTokens
 from services.auth.revocations import RevocationFeed
@@ -26,11 +33,13 @@ from services.auth.routes.answers import SessionAnswers
 from services.auth.routes.api_keys import ApiKeyRoutes
 from services.auth.routes.internal import InternalRoutes
 from services.auth.routes.me import MeRoutes
+from services.auth.routes.pages import PageRoutes
+from services.auth.routes.passwords import PasswordRoutes
 from services.auth.routes.public_keys import PublicKeyRoutes
 from services.auth.routes.session import SessionRoutes
 from services.auth.routes.sessions import SessionsRoutes
 from services.auth.routes.signups import SignupRoutes
-from services.auth.routes.verify_page import VerifyPageRoutes
+from services.auth.routes.users import UserRoutes
 from services.auth.sessions import Sessions
 from services.auth.settings import AuthSettings
 from services.auth.signing_keys import KeyRefresh, KeyRing
@@ -68,7 +77,16 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
         password_min_length=settings.password_min_length,
     )
     logins = Logins(database, core.hasher, core.throttle, core.entrance)
+    resets = PasswordResets(
+        database,
+        core.hasher,
+        core.mails,
+        core.sessions,
+        logins,
+        password_min_length=settings.password_min_length,
+    )
     api_keys = ApiKeys(database, core.outbox, core.issuer)
+    users = Users(database, core.outbox, core.sessions)
     links = LinkMails(database, core.link_tokens, public_url=settings.public_url)
 
     resources = (
@@ -83,10 +101,14 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
             authenticator=authenticator,
         ),
         SessionsRoutes(database, core.sessions, authenticator),
-        MeRoutes(database, authenticator),
+        PasswordRoutes(resets, authenticator, core.origins),
+        MeRoutes(database, users, authenticator),
+        UserRoutes(database, users, authenticator),
         ApiKeyRoutes(database, api_keys, authenticator),
         PublicKeyRoutes(core.keys),
-        VerifyPageRoutes(),
+        PageRoutes(),
+        *factors.resources(core, logins),
+        *provider.resources(core),
         InternalRoutes(settings, core.keys, RevocationFeed(database), api_keys, links),
         JobRoutes(settings, database, service=NAME),
         DeadLetterRoutes(settings, database, service=NAME),
@@ -110,6 +132,7 @@ async def _core(settings: AuthSettings, lifecycle: Lifecycle) -> Core:
     issuer = AccessTokenIssuer(keys, issuer=settings.public_url)
     cookie = RefreshCookie(settings.public_url)
     link_tokens = LinkTokens(master_key)
+    challenges = Challenges([AuthenticatorApps()])
     sessions = Sessions(
         database,
         outbox,
@@ -132,9 +155,10 @@ async def _core(settings: AuthSettings, lifecycle: Lifecycle) -> Core:
         cookie=cookie,
         answers=SessionAnswers(cookie),
         link_tokens=link_tokens,
-        mails=AccountMails(outbox, link_tokens),
+        mails=AccountMails(database, outbox, link_tokens),
         sessions=sessions,
-        entrance=Entrance(sessions),
+        challenges=challenges,
+        entrance=Entrance(sessions, challenges),
     )
 
 
@@ -168,5 +192,5 @@ SERVICE = Service(
     web=web,
     worker=worker,
     migrations=Path(__file__).with_name("migrations"),
-    commands={"admin": make_or_promote},
+    commands={"admin": make_or_promote, "import-users": import_users},
 )

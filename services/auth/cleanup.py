@@ -2,10 +2,14 @@
 
 import asyncio
 import logging
+from typing import Final, Protocol
 
 from services.auth import store
+from services.auth.factors.store import delete_expired as sweep_factors
+from services.auth.magic_links.store import delete_expired as sweep_magic_links
+from services.auth.provider.store import delete_expired as sweep_sign_ins
 from services.auth.throttle import FORGET_AFTER
-from shared.chassis.database import Database
+from shared.chassis.database import Database, Executor
 from shared.chassis.errors import Unavailable
 from shared.chassis.lifecycle import BackgroundTask, Lifecycle
 
@@ -13,6 +17,21 @@ logger = logging.getLogger(__name__)
 
 _INTERVAL_SECONDS = 60.0
 _BATCH_ROWS = 1000
+
+
+class Sweep(Protocol):
+    """Removes up to `limit` rows of each kind that a capability has no use for any more."""
+
+    async def __call__(self, executor: Executor, *, limit: int) -> int:
+        """Return how many rows that were."""
+
+
+SWEEPS: Final[tuple[Sweep, ...]] = (
+    sweep_factors,
+    sweep_magic_links,
+    sweep_sign_ins,
+)
+"""Of every capability with tables of its own."""
 
 
 class CleanUp(BackgroundTask):
@@ -42,8 +61,12 @@ class CleanUp(BackgroundTask):
     async def clean(self, *, batch: int = _BATCH_ROWS) -> int:
         """Delete everything that has expired by now, and return how many rows that were."""
         deleted = 0
-        while removed := await store.delete_expired(
-            self._database, limit=batch, failures_after=FORGET_AFTER
-        ):
+        while removed := await self._batch(batch):
             deleted += removed
         return deleted
+
+    async def _batch(self, rows: int) -> int:
+        removed = await store.delete_expired(
+            self._database, limit=rows, failures_after=FORGET_AFTER
+        )
+        return removed + sum([await sweep(self._database, limit=rows) for sweep in SWEEPS])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from services.auth.access_tokens import AccessTokenIssuer
 from services.auth.entrance import Entrance
+from services.auth.factors.challenges import Challenges
 from services.auth.links import LinkTokens
 from services.auth.mailing.mails import AccountMails
 from services.auth.master_key import MasterKey
@@ -39,4 +40,5 @@ class Core:
     link_tokens: LinkTokens
     mails: AccountMails
     sessions: Sessions
+    challenges: Challenges
     entrance: Entrance

@@ -1,12 +1,18 @@
 """The one door: whichever way somebody proved who they are, here it becomes a session."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
+from services.auth import store
 from services.auth.audit.log import Action, record
+from services.auth.factors.challenges import Challenges
+from services.auth.factors.records import Challenge
 from services.auth.records import Account, Device, Method
 from services.auth.sessions import Grant, Sessions
 from shared.chassis.database import Transaction
 from shared.chassis.errors import Problem
+from shared.chassis.identity.tokens import unauthenticated
 from shared.schemas.api.auth import TokenDelivery
 from shared.schemas.problems import ProblemCode
 
@@ -22,8 +28,9 @@ class FactorRequired:
 class Entrance:
     """Opens sessions for proven accounts."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, challenges: Challenges) -> None:
         self._sessions = sessions
+        self._challenges = challenges
 
     async def enter(
         self,
@@ -39,6 +46,19 @@ class Entrance:
         Hand the grant out only after the commit. Raises a 403 problem for a disabled account,
         which is told only to who proved to be its owner.
         """
+        further = await self._challenges.methods(transaction, account.id)
+        if further:
+            token = await self._challenges.open(
+                transaction, account, first=method, token_delivery=token_delivery
+            )
+            await record(
+                transaction,
+                Action.FACTOR_REQUIRED,
+                user_id=account.id,
+                device=device,
+                method=method.value,
+            )
+            return FactorRequired(token, further)
         return await self.open(
             transaction,
             account,
@@ -46,6 +66,59 @@ class Entrance:
             token_delivery=token_delivery,
             device=device,
         )
+
+    async def complete(
+        self, transaction: Transaction, challenge: Challenge, *, method: Method, device: Device
+    ) -> Grant:
+        """Open the session of a challenge whose second proof was good. Raises as `enter` does."""
+        await self._challenges.settle(transaction, challenge)
+        account = await store.find_user(transaction, challenge.user_id)
+        if account is None:
+            raise Problem(ProblemCode.MFA_TOKEN_INVALID)
+        return await self.open(
+            transaction,
+            account,
+            methods=(challenge.first, method),
+            token_delivery=challenge.token_delivery,
+            device=device,
+        )
+
+    async def step_up(
+        self,
+        transaction: Transaction,
+        session_id: UUID,
+        *,
+        proved: Iterable[Method],
+        device: Device,
+    ) -> Grant:
+        """Replace a session by one whose user has just proved more, in whatever way.
+
+        The new one has an id of its own and the methods of both; the old one ends with it, so of
+        several step-ups of one session at the same time one succeeds. Raises a 401 problem if the
+        session has ended, and as `enter` does.
+        """
+        found = await store.lock_session(transaction, session_id)
+        if found is None:
+            raise unauthenticated(ProblemCode.TOKEN_REVOKED)
+        session, account, _ = found
+        await self._sessions.end(transaction, session.id, user_id=account.id)
+        methods = dict.fromkeys([*(Method(name) for name in session.methods), *proved])
+        grant = await self.open(
+            transaction,
+            account,
+            methods=tuple(methods),
+            token_delivery=session.token_delivery,
+            device=device,
+        )
+        await record(
+            transaction,
+            Action.SESSION_STEPPED_UP,
+            user_id=account.id,
+            device=device,
+            session_id=grant.session_id,
+            replaced=str(session.id),
+        )
+        return grant
 
     async def open(
         self,

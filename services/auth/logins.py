@@ -43,7 +43,9 @@ class Logins:
         wait to be checked.
         """
         try:
-            account = await self._authenticate(request, network_of(device.address))
+            account = await self.authenticate(
+                request.email, request.password, network_of(device.address)
+            )
         except Problem as problem:
             if problem.code in _OUTCOMES:
                 LOGINS.labels(_OUTCOMES[problem.code]).inc()
@@ -59,19 +61,23 @@ class Logins:
         LOGINS.labels(LoginOutcome.SUCCESS).inc()
         return entered
 
-    async def _authenticate(self, request: LoginRequest, network: Network) -> Account:
-        password = normalise_password(request.password)
-        email = _as_stored(request.email)
+    async def authenticate(self, email: str, password: str, network: Network) -> Account:
+        """Return the account that has this address and password. Raises as `log_in` does."""
+        typed = normalise_password(password)
+        email = _as_stored(email)
         await self._throttle.check(email, network)
         async with self._hasher.slot() as slot:
             # Once more, now that it is this attempt's turn: the ones that waited before it may
             # have used up what the network was allowed.
             await self._throttle.check(email, network)
             account = await store.find_user_by_email(self._database, email)
-            matches = await slot.verify(password, account.password_hash if account else None)
+            matches = await slot.verify(typed, account.password_hash if account else None)
             if account is None or not matches:
                 await self._throttle.count_failure(email, network)
                 raise Problem(ProblemCode.INVALID_CREDENTIALS)
+            if account.password_hash is not None and slot.is_outdated(account.password_hash):
+                renewed = await slot.hash(typed)
+                await store.replace_password_hash(self._database, account, renewed)
         await self._throttle.forget(email, network)
         return account
 

@@ -16,6 +16,9 @@ class LoginOutcome(StrEnum):
 
 LOGINS = Counter("auth_logins_total", "Attempts to log in with a password", ["outcome"])
 REFRESHES = Counter("auth_refreshes_total", "Attempts to refresh a session", ["outcome"])
+SECOND_PROOFS = Counter(
+    "auth_second_proofs_total", "Codes given as a second proof, at log-in and later", ["outcome"]
+)
 PASSWORD_QUEUE = Gauge(
     "auth_password_queue", "Requests that hash a password or wait for a thread to do so"
 )

@@ -4,12 +4,15 @@ import asyncio
 import base64
 import contextlib
 import hmac
+import re
 import unicodedata
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 
+import argon2
 import bcrypt
 
+from services.auth.common_passwords import is_common
 from services.auth.metrics import PASSWORD_HASH_DURATION, PASSWORD_QUEUE
 from shared.chassis.errors import Problem
 from shared.schemas.problems import FieldError, ProblemCode
@@ -18,6 +21,14 @@ MAX_PASSWORD_BYTES = 256
 _SCHEME = "bcrypt-sha384:"
 _PREHASH_KEY = b"freehold password 1"
 _BUSY_RETRY_SECONDS = 3
+_BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-6])\$[./A-Za-z0-9]{53}")
+_BCRYPT_BYTES = 72
+# What one check may cost is bounded: 4 GiB of memory in a hash would take the service down.
+_ARGON2 = re.compile(
+    r"\$argon2id?\$v=19\$m=[0-9]{1,6},t=[0-9]{1,2},p=[0-9]{1,2}\$[A-Za-z0-9+/]{11,86}"
+    r"\$[A-Za-z0-9+/]{22,86}"
+)
+_ARGON2_HASHER = argon2.PasswordHasher()
 
 
 def normalise_password(password: str, *, min_length: int = 1) -> bytes:
@@ -38,6 +49,31 @@ def normalise_password(password: str, *, min_length: int = 1) -> bytes:
     )
 
 
+def require_new_password(
+    password: str, *, min_length: int, email: str, name: str | None = None
+) -> bytes:
+    """Return the bytes of a password that somebody chooses for an account.
+
+    Raises a 422 problem for one that is too short or long, or that an attacker tries first.
+    """
+    encoded = normalise_password(password, min_length=min_length)
+    local_part, _, domain = email.partition("@")
+    context = [local_part, email, *re.split(r"[\W_]+", local_part), *domain.split("."), "freehold"]
+    context += [] if name is None else [*name.split(), "".join(name.split())]
+    if not is_common(encoded.decode(), context):
+        return encoded
+    raise Problem(
+        ProblemCode.VALIDATION_FAILED,
+        errors=[
+            FieldError(
+                field="password",
+                message="This password is among the first that are tried. Choose another, such as "
+                "four words that have nothing to do with each other.",
+            )
+        ],
+    )
+
+
 def hash_password(password: bytes, cost: int) -> str:
     """Return a salted hash in which every byte counts. Blocks for the time the cost demands."""
     hashed = bcrypt.hashpw(_prehash(password), bcrypt.gensalt(cost))
@@ -45,10 +81,32 @@ def hash_password(password: bytes, cost: int) -> str:
 
 
 def verify_password(password: bytes, stored: str) -> bool:
-    """Say whether a password has this hash. Blocks for the time the hash's cost demands."""
-    if not stored.startswith(_SCHEME):
-        raise ValueError("the stored password hash has an unknown scheme")
-    return bcrypt.checkpw(_prehash(password), stored.removeprefix(_SCHEME).encode())
+    """Say whether a password has this hash. Blocks for the time the hash's cost demands.
+
+    Hashes that came from another system are checked as it did; what plain bcrypt would have cut
+    off at 72 bytes matches nothing. Raises ValueError for a hash of no known scheme.
+    """
+    if stored.startswith(_SCHEME):
+        return bcrypt.checkpw(_prehash(password), stored.removeprefix(_SCHEME).encode())
+    if _BCRYPT.fullmatch(stored):
+        fits = len(password) <= _BCRYPT_BYTES and b"\0" not in password
+        return fits and bcrypt.checkpw(password, stored.encode())
+    if _ARGON2.fullmatch(stored):
+        try:
+            return _ARGON2_HASHER.verify(stored, password)
+        except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+            return False
+    raise ValueError("the stored password hash has an unknown scheme")
+
+
+def is_known_hash(stored: str) -> bool:
+    """Tell whether a hash from another system can be checked here."""
+    return bool(_BCRYPT.fullmatch(stored) or _ARGON2.fullmatch(stored))
+
+
+def is_outdated(stored: str, cost: int) -> bool:
+    """Tell whether a hash is of another system or another cost than new ones."""
+    return not stored.startswith(f"{_SCHEME}$2b${cost:02}$")
 
 
 def decoy_hash(cost: int) -> str:
@@ -75,6 +133,10 @@ class HashingSlot:
         loop = asyncio.get_running_loop()
         with PASSWORD_HASH_DURATION.time():
             return await loop.run_in_executor(self._executor, hash_password, password, self._cost)
+
+    def is_outdated(self, stored: str) -> bool:
+        """Tell whether a password should be stored under a new hash."""
+        return is_outdated(stored, self._cost)
 
     async def verify(self, password: bytes, stored: str | None) -> bool:
         """Compare a normalised password with a stored hash; without one it takes as long."""

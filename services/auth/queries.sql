@@ -31,6 +31,18 @@ WHERE id = $1;
 -- Replace the password of an account.
 UPDATE users SET password_hash = $2, updated_at = now() WHERE id = $1;
 
+-- name: insert_imported_users
+-- Accounts of another system, save those whose address has one already.
+INSERT INTO users (id, email, name, password_hash, created_at)
+SELECT id, email, name, password_hash, coalesce(created_at, now())
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+     AS given (id, email, name, password_hash, created_at)
+ON CONFLICT ON CONSTRAINT users_email_key DO NOTHING;
+
+-- name: replace_password_hash
+-- Store a password under another hash, unless it was changed meanwhile.
+UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2;
+
 -- name: insert_signup
 -- One attempt to sign up.
 INSERT INTO signups (id, email, name, password_hash, expires_at)
@@ -236,7 +248,8 @@ DELETE FROM api_keys WHERE id = $1 AND user_id = $2 RETURNING id, user_id;
 SELECT k.id, k.user_id, k.name, k.scopes, k.created_at, k.expires_at, k.last_used_at,
        users.roles AS owner_roles
 FROM api_keys k JOIN users ON users.id = k.user_id
-WHERE k.key_hash = $1 AND (k.expires_at IS NULL OR k.expires_at > now());
+WHERE k.key_hash = $1 AND (k.expires_at IS NULL OR k.expires_at > now())
+  AND users.disabled_at IS NULL;
 
 -- name: note_api_key_use
 -- Remember when a key was last used, once a minute at most.

@@ -38,6 +38,17 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportedAccount:
+    """An account of another system, about to be added."""
+
+    id: UUID
+    email: str
+    name: str | None
+    password_hash: str | None
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Signup:
     """A pending attempt to sign up."""
 

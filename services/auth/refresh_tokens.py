@@ -25,8 +25,9 @@ class RefreshClaim:
 class RefreshTokens:
     """Writes and reads refresh tokens."""
 
-    def __init__(self, master_key: MasterKey) -> None:
-        self._key = master_key.derive("refresh-token")
+    def __init__(self, master_key: MasterKey, *, purpose: str = "refresh-token") -> None:
+        """Take what they refresh; a token of one purpose is nothing for another."""
+        self._key = master_key.derive(purpose)
 
     def write(self, claim: RefreshClaim) -> str:
         """Return the token that makes a claim."""

@@ -10,7 +10,7 @@ from services.auth.emails import require_email
 from services.auth.entrance import Entrance
 from services.auth.links import LinkTokens
 from services.auth.names import clean_name
-from services.auth.passwords import PasswordHasher, normalise_password
+from services.auth.passwords import PasswordHasher, require_new_password
 from services.auth.records import Device, Method, Signup
 from services.auth.sessions import Grant
 from shared.chassis.database import ConstraintViolation, Database
@@ -53,8 +53,10 @@ class Signups:
         when too many passwords wait to be hashed.
         """
         email = require_email(request.email)
-        password = normalise_password(request.password, min_length=self._password_min_length)
         name = clean_name(request.name)
+        password = require_new_password(
+            request.password, min_length=self._password_min_length, email=email, name=name
+        )
         async with self._hasher.slot() as slot:
             password_hash = await slot.hash(password)
         signup = Signup(id=uuid7(), email=email, name=name, password_hash=password_hash)

@@ -13,6 +13,7 @@ from services.auth.records import (
     ApiKeyRow,
     Device,
     EndedSession,
+    ImportedAccount,
     Link,
     LoginFailures,
     Method,
@@ -30,7 +31,8 @@ from shared.schemas.api.auth import TokenDelivery
 SQL = load_queries(__file__)
 
 
-def _account(row: Record) -> Account:
+def account_from(row: Record) -> Account:
+    """Return the account of a row of `users`."""
     return Account(
         id=row["id"],
         email=row["email"],
@@ -104,31 +106,31 @@ async def insert_user(
     row = await executor.fetchrow(
         SQL["insert_user"], user_id, email, name, password_hash, list(roles)
     )
-    return _account(row)
+    return account_from(row)
 
 
 async def find_user(executor: Executor, user_id: UUID) -> Account | None:
     """Return an account by its id."""
     row = await executor.fetchrow(SQL["find_user"], user_id)
-    return None if row is None else _account(row)
+    return None if row is None else account_from(row)
 
 
 async def find_user_by_email(executor: Executor, email: str) -> Account | None:
     """Return an account by its normalised address."""
     row = await executor.fetchrow(SQL["find_user_by_email"], email)
-    return None if row is None else _account(row)
+    return None if row is None else account_from(row)
 
 
 async def lock_user_by_email(executor: Executor, email: str) -> Account | None:
     """Return an account by its normalised address, locked until the transaction ends."""
     row = await executor.fetchrow(SQL["lock_user_by_email"], email)
-    return None if row is None else _account(row)
+    return None if row is None else account_from(row)
 
 
 async def rename_user(executor: Executor, user_id: UUID, name: str | None) -> Account | None:
     """Change an account's name and return the account, or None if it is gone."""
     row = await executor.fetchrow(SQL["rename_user"], user_id, name)
-    return None if row is None else _account(row)
+    return None if row is None else account_from(row)
 
 
 async def grant_role(executor: Executor, user_id: UUID, role: str) -> None:
@@ -139,6 +141,22 @@ async def grant_role(executor: Executor, user_id: UUID, role: str) -> None:
 async def set_password(executor: Executor, user_id: UUID, password_hash: str) -> None:
     """Replace an account's password."""
     await executor.execute(SQL["set_password"], user_id, password_hash)
+
+
+async def insert_imported_users(executor: Executor, imported: Sequence[ImportedAccount]) -> int:
+    """Add accounts whose address has none yet; return how many that were."""
+    columns = zip(
+        *((one.id, one.email, one.name, one.password_hash, one.created_at) for one in imported),
+        strict=True,
+    )
+    return _affected(await executor.execute(SQL["insert_imported_users"], *map(list, columns)))
+
+
+async def replace_password_hash(executor: Executor, account: Account, password_hash: str) -> None:
+    """Store the same password under another hash, unless it was changed meanwhile."""
+    await executor.execute(
+        SQL["replace_password_hash"], account.id, account.password_hash, password_hash
+    )
 
 
 # Sign-ups and links

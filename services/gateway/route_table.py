@@ -10,15 +10,23 @@ from typing import Final
 from services.gateway.route_tables.auth import AUTH_ROUTES
 from services.gateway.route_tables.dead_letters import DEAD_LETTER_ROUTES
 from services.gateway.route_tables.events import EVENT_ROUTES
+from services.gateway.route_tables.factors import FACTOR_ROUTES
 from services.gateway.route_tables.files import FILES_ROUTES
 from services.gateway.route_tables.gateway import GATEWAY_ROUTES
 from services.gateway.route_tables.jobs import JOBS_ROUTES
 from services.gateway.route_tables.mail import MAIL_ROUTES
+from services.gateway.route_tables.oauth import OAUTH_ROUTES
+from services.gateway.route_tables.passwords import PASSWORD_ROUTES
 from services.gateway.route_tables.realtime import REALTIME_ROUTES
+from services.gateway.route_tables.users import USER_ROUTES
 from services.gateway.route_tables.webhooks import WEBHOOK_ROUTES
 
 ROUTES: Final = (
     *AUTH_ROUTES,
+    *PASSWORD_ROUTES,
+    *USER_ROUTES,
+    *OAUTH_ROUTES,
+    *FACTOR_ROUTES,
     *FILES_ROUTES,
     *MAIL_ROUTES,
     *REALTIME_ROUTES,

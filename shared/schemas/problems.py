@@ -48,8 +48,14 @@ class ProblemCode(StrEnum):
     INVALID_CREDENTIALS = "invalid_credentials"
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     ACCOUNT_DISABLED = "account_disabled"
+    USER_NOT_FOUND = "user_not_found"
+    LAST_ADMINISTRATOR = "last_administrator"
     REAUTHENTICATION_REQUIRED = "reauthentication_required"
     LINK_INVALID = "link_invalid"
+    MFA_TOKEN_INVALID = "mfa_token_invalid"  # noqa: S105 - the name of a problem
+    CODE_INVALID = "code_invalid"
+    FACTOR_MISSING = "factor_missing"
+    SECOND_FACTOR_REQUIRED = "second_factor_required"
     REFRESH_TOKEN_INVALID = "refresh_token_invalid"  # noqa: S105 - the name of a problem
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - the name of a problem
     SESSION_NOT_FOUND = "session_not_found"
@@ -188,6 +194,12 @@ PROBLEMS: dict[ProblemCode, ProblemKind] = {
     ProblemCode.ACCOUNT_DISABLED: _kind(
         403, "Account disabled", "An administrator has disabled this account; ask one about it."
     ),
+    ProblemCode.USER_NOT_FOUND: _kind(404, "User not found", "There is no account with this id."),
+    ProblemCode.LAST_ADMINISTRATOR: _kind(
+        409,
+        "Last administrator",
+        "Nobody else administers this installation; make another administrator first.",
+    ),
     ProblemCode.REAUTHENTICATION_REQUIRED: _kind(
         403,
         "Reauthentication required",
@@ -197,6 +209,22 @@ PROBLEMS: dict[ProblemCode, ProblemKind] = {
         400,
         "Link invalid",
         "The link has expired, was used already or is incomplete; ask for a new one.",
+    ),
+    ProblemCode.MFA_TOKEN_INVALID: _kind(
+        401,
+        "Log-in timed out",
+        "The second step of this log-in took too long or had too many wrong codes; log in again.",
+    ),
+    ProblemCode.CODE_INVALID: _kind(
+        400, "Code invalid", "The code is wrong, was used already or is too old; try the next one."
+    ),
+    ProblemCode.SECOND_FACTOR_REQUIRED: _kind(
+        403,
+        "Second factor required",
+        "This account has a second factor; send its `code`, or a `recovery_code`.",
+    ),
+    ProblemCode.FACTOR_MISSING: _kind(
+        409, "No second factor", "This account has no such second factor; set one up first."
     ),
     ProblemCode.REFRESH_TOKEN_INVALID: _kind(
         401, "Refresh token invalid", "The session has ended or is unknown; log in again."

@@ -17,6 +17,24 @@ class Action(StrEnum):
     ACCOUNT_CREATED = "account.created"
     SESSION_OPENED = "session.opened"
     LOGIN_FAILED = "login.failed"
+    APPLICATION_SIGNED_IN = "application.signed_in"
+    APPLICATION_REGISTERED = "application.registered"
+    APPLICATION_REMOVED = "application.removed"
+    CONSENT_WITHDRAWN = "consent.withdrawn"
+    USER_RENAMED = "user.renamed"
+    USER_DISABLED = "user.disabled"
+    USER_ENABLED = "user.enabled"
+    USER_DELETED = "user.deleted"
+    ROLES_CHANGED = "roles.changed"
+    SESSIONS_ENDED = "sessions.ended"
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105 - the name of an act
+    FACTOR_REQUIRED = "factor.required"
+    FACTOR_FAILED = "factor.failed"
+    FACTOR_ADDED = "factor.added"
+    FACTOR_REMOVED = "factor.removed"
+    RECOVERY_CODES_RENEWED = "recovery_codes.renewed"
+    RECOVERY_CODE_USED = "recovery_code.used"
+    SESSION_STEPPED_UP = "session.stepped_up"
 
 
 async def record(

@@ -11,7 +11,7 @@ from services.auth.links import LinkTokens
 from services.auth.mailing import store
 from services.auth.mailing.store import Mail, TakenLink
 from services.auth.records import Account
-from shared.chassis.database import Transaction
+from shared.chassis.database import Database, Transaction
 from shared.chassis.outbox import Outbox
 from shared.schemas.events.auth import NoticeRequested
 
@@ -26,17 +26,35 @@ class AccountMails:
     ever holds it.
     """
 
-    def __init__(self, outbox: Outbox, tokens: LinkTokens) -> None:
+    def __init__(self, database: Database, outbox: Outbox, tokens: LinkTokens) -> None:
+        self._database = database
         self._outbox = outbox
         self._tokens = tokens
 
     async def send(self, transaction: Transaction, mail: Mail) -> UUID:
         """Have a mail sent once the transaction commits; return the id of its link."""
         link_id = uuid7()
-        token_hash = self._tokens.hash(mail.purpose, link_id)
-        await store.insert_mail(transaction, mail, link_id=link_id, token_hash=token_hash)
-        await self._outbox.emit(transaction, NoticeRequested(link_id=link_id), subject=str(link_id))
+        await self._send(transaction, mail, link_id, most=None)
         return link_id
+
+    async def send_a_few(self, transaction: Transaction, mail: Mail, *, most: int) -> None:
+        """Have a mail sent unless `most` of its purpose went to the address and are still good.
+
+        Whoever asked learns nothing of that.
+        """
+        await self._send(transaction, mail, uuid7(), most=most)
+
+    async def _send(
+        self, transaction: Transaction, mail: Mail, link_id: UUID, *, most: int | None
+    ) -> None:
+        token_hash = self._tokens.hash(mail.purpose, link_id)
+        inserted = await store.insert_mail(
+            transaction, mail, link_id=link_id, token_hash=token_hash, most=most
+        )
+        if inserted:
+            await self._outbox.emit(
+                transaction, NoticeRequested(link_id=link_id), subject=str(link_id)
+            )
 
     async def notify(
         self, transaction: Transaction, account: Account, template: str, **variables: str | None
@@ -61,6 +79,13 @@ class AccountMails:
         if token_hash is None:
             return None
         return await store.take_link(transaction, purpose, token_hash)
+
+    async def peek(self, purpose: str, token: str) -> str | None:
+        """Return the address that a mailed token was sent to, without spending its link."""
+        token_hash = self._tokens.hash_of_token(purpose, token)
+        if token_hash is None:
+            return None
+        return await store.find_link_address(self._database, purpose, token_hash)
 
     async def discard(
         self, transaction: Transaction, account: Account, purposes: Sequence[str]

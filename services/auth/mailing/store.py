@@ -47,9 +47,11 @@ class TakenLink:
     data: dict[str, Any]
 
 
-async def insert_mail(executor: Executor, mail: Mail, *, link_id: UUID, token_hash: bytes) -> None:
-    """Remember a mail until it is sent or its link redeemed."""
-    await executor.execute(
+async def insert_mail(
+    executor: Executor, mail: Mail, *, link_id: UUID, token_hash: bytes, most: int | None
+) -> bool:
+    """Remember a mail until it is sent or its link redeemed; False if there are `most` already."""
+    inserted = await executor.fetchval(
         SQL["insert_mail"],
         link_id,
         mail.purpose,
@@ -63,7 +65,15 @@ async def insert_mail(executor: Executor, mail: Mail, *, link_id: UUID, token_ha
         mail.variables or {},
         mail.data or {},
         mail.lifetime,
+        most,
     )
+    return inserted is not None
+
+
+async def find_link_address(executor: Executor, purpose: str, token_hash: bytes) -> str | None:
+    """Return where a link was sent, if it is still good."""
+    email: str | None = await executor.fetchval(SQL["find_link_address"], token_hash, purpose)
+    return email
 
 
 async def take_link(executor: Executor, purpose: str, token_hash: bytes) -> TakenLink | None:

@@ -1,13 +1,16 @@
 """Answers that several resources give."""
 
+from uuid import UUID
+
 from starlette.responses import Response
 
+from services.auth.administration.store import AuditRow
 from services.auth.entrance import FactorRequired
-from services.auth.records import Account
+from services.auth.records import Account, SessionRow
 from services.auth.refresh_cookie import RefreshCookie
 from services.auth.sessions import Grant, seconds_until
 from shared.chassis.http import json_response
-from shared.schemas.api.auth import MfaRequired, Session, TokenDelivery, User
+from shared.schemas.api.auth import Activity, MfaRequired, Session, SessionInfo, TokenDelivery, User
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -20,6 +23,32 @@ def user(account: Account) -> User:
         name=account.name,
         roles=list(account.roles),
         created_at=account.created_at,
+    )
+
+
+def session_info(row: SessionRow, *, current: bool) -> SessionInfo:
+    """Return what the API shows of a session."""
+    return SessionInfo(
+        id=row.id,
+        created_at=row.created_at,
+        last_used_at=row.refreshed_at,
+        user_agent=row.user_agent,
+        address=row.address,
+        methods=list(row.methods),
+        impersonated=row.impersonator_id is not None,
+        current=current,
+    )
+
+
+def activity(row: AuditRow, user_id: UUID) -> Activity:
+    """Return what a user is told of an act on their account; others' whereabouts are theirs."""
+    is_own = row.actor_id == user_id
+    return Activity(
+        at=row.at,
+        action=row.action,
+        by_yourself=is_own,
+        address=row.address if is_own else None,
+        user_agent=row.user_agent if is_own else None,
     )
 
 

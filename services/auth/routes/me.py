@@ -1,26 +1,42 @@
 """The caller's account: `/v1/auth/me`."""
 
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from services.auth import store
-from services.auth.access import own_account, require_session
+from services.auth.access import (
+    own_account,
+    require_own_session,
+    require_recent,
+    require_session,
+)
+from services.auth.administration.store import list_audit_entries
+from services.auth.administration.users import Users
+from services.auth.devices import device_of
 from services.auth.names import clean_name
-from services.auth.routes.answers import NO_STORE, user
+from services.auth.routes.answers import NO_STORE, activity, session_info, user
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem
 from shared.chassis.http import json_response, read_json
 from shared.chassis.identity.tokens import Authenticator
-from shared.schemas.api.auth import UserUpdate
+from shared.chassis.paging import page_query
+from shared.schemas.api.auth import AccountExport, Activity, ApiKey, UserUpdate
+from shared.schemas.api.pages import Page
 from shared.schemas.problems import ProblemCode
+
+EXPORTED_ROWS: Final = 1000
+"""Of each kind; older ones are left out."""
 
 
 class MeRoutes:
     """Reading and changing one's own profile."""
 
-    def __init__(self, database: Database, authenticator: Authenticator) -> None:
+    def __init__(self, database: Database, users: Users, authenticator: Authenticator) -> None:
         self._database = database
+        self._users = users
         self._authenticator = authenticator
 
     def routes(self) -> list[Route]:
@@ -28,6 +44,9 @@ class MeRoutes:
         return [
             Route("/v1/auth/me", self.read, methods=["GET"]),
             Route("/v1/auth/me", self.update, methods=["PATCH"]),
+            Route("/v1/auth/me", self.delete, methods=["DELETE"]),
+            Route("/v1/auth/me/export", self.export, methods=["GET"]),
+            Route("/v1/auth/me/activity", self.activity, methods=["GET"]),
         ]
 
     async def read(self, request: Request) -> Response:
@@ -47,3 +66,45 @@ class MeRoutes:
                 raise Problem(ProblemCode.TOKEN_INVALID)
             account = renamed
         return json_response(user(account), headers=NO_STORE)
+
+    async def delete(self, request: Request) -> Response:
+        """Delete the caller's account for good; it takes a fresh proof of who asks."""
+        identity = await self._authenticator.identify(request)
+        user_id = require_recent(identity)
+        await self._users.delete(user_id, user_id, device_of(request))
+        return Response(status_code=204)
+
+    async def export(self, request: Request) -> Response:
+        """Answer with everything that auth holds of the caller, secrets left out."""
+        identity = await self._authenticator.identify(request)
+        user_id = require_own_session(identity)
+        account = await own_account(self._database, identity)
+        sessions = await store.list_sessions(
+            self._database, user_id, before=None, limit=EXPORTED_ROWS
+        )
+        keys = await store.list_api_keys(self._database, user_id, before=None, limit=EXPORTED_ROWS)
+        acts = await list_audit_entries(
+            self._database, before=None, limit=EXPORTED_ROWS, user_id=user_id
+        )
+        export = AccountExport(
+            user=user(account),
+            sessions=[session_info(row, current=row.id == identity.session_id) for row in sessions],
+            api_keys=[ApiKey.model_validate(key, from_attributes=True) for key in keys],
+            activity=[activity(act, user_id) for act in acts],
+            elsewhere={"files": "/v1/files"},
+        )
+        disposition = {"Content-Disposition": 'attachment; filename="freehold-account.json"'}
+        return json_response(export, headers=NO_STORE | disposition)
+
+    async def activity(self, request: Request) -> Response:
+        """List what was done to the caller's account, newest first."""
+        identity = await self._authenticator.identify(request)
+        user_id = require_own_session(identity)
+        query = page_query(request)
+        rows, cursor = query.cut(
+            await list_audit_entries(
+                self._database, before=query.before, limit=query.rows_to_read, user_id=user_id
+            )
+        )
+        items = [activity(row, user_id) for row in rows]
+        return json_response(Page[Activity](items=items, next=cursor), headers=NO_STORE)

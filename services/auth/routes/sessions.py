@@ -8,8 +8,7 @@ from starlette.routing import Route
 
 from services.auth import store
 from services.auth.access import require_session
-from services.auth.records import SessionRow
-from services.auth.routes.answers import NO_STORE
+from services.auth.routes.answers import NO_STORE, session_info
 from services.auth.sessions import Sessions
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem
@@ -49,7 +48,7 @@ class SessionsRoutes:
                 self._database, user_id, before=query.before, limit=query.rows_to_read
             )
         )
-        items = [_shown(row, current=row.id == identity.session_id) for row in rows]
+        items = [session_info(row, current=row.id == identity.session_id) for row in rows]
         return json_response(Page[SessionInfo](items=items, next=cursor), headers=NO_STORE)
 
     async def end(self, request: Request) -> Response:
@@ -72,14 +71,3 @@ class SessionsRoutes:
         async with self._database.transaction() as transaction:
             await self._sessions.end_others(transaction, user_id=user_id, keep=identity.session_id)
         return Response(status_code=204)
-
-
-def _shown(row: SessionRow, *, current: bool) -> SessionInfo:
-    return SessionInfo(
-        id=row.id,
-        created_at=row.created_at,
-        last_used_at=row.refreshed_at,
-        user_agent=row.user_agent,
-        address=row.address,
-        current=current,
-    )

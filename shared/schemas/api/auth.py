@@ -103,6 +103,8 @@ class SessionInfo(BaseModel):
     last_used_at: datetime
     user_agent: str | None
     address: str | None
+    methods: list[str] = Field(description="How its user proved who they are")
+    impersonated: bool = Field(description="Whether an administrator acts in the user's name")
     current: bool = Field(description="Whether it is the session that asks")
 
 
@@ -134,6 +136,26 @@ class ApiKey(BaseModel):
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+
+
+class Activity(BaseModel):
+    """Something that was done to the caller's account."""
+
+    at: datetime
+    action: str
+    by_yourself: bool
+    address: str | None
+    user_agent: str | None
+
+
+class AccountExport(BaseModel):
+    """What auth holds of an account, secrets left out; the newest thousand of each kind."""
+
+    user: User
+    sessions: list[SessionInfo]
+    api_keys: list[ApiKey]
+    activity: list[Activity]
+    elsewhere: dict[str, str] = Field(description="Where the other services list what they hold")
 
 
 class CreatedApiKey(ApiKey):

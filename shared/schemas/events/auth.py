@@ -27,6 +27,27 @@ class UserRegistered(EventData):
     user_id: UUID
 
 
+class UserDisabled(EventData):
+    """An administrator shut an account."""
+
+    event_type: ClassVar[str] = "user.disabled"
+    user_id: UUID
+
+
+class UserEnabled(EventData):
+    """An administrator opened an account again."""
+
+    event_type: ClassVar[str] = "user.enabled"
+    user_id: UUID
+
+
+class UserDeleted(EventData):
+    """An account is gone for good; whoever holds something of its owner's removes it."""
+
+    event_type: ClassVar[str] = "user.deleted"
+    user_id: UUID
+
+
 class SessionRevoked(EventData):
     """A session ended before its time: log-out, reuse of a refresh token, or by its owner."""
 

@@ -4,6 +4,9 @@ from shared.schemas.events.auth import (
     NoticeRequested,
     SessionRevoked,
     SignupRequested,
+    UserDeleted,
+    UserDisabled,
+    UserEnabled,
     UserRegistered,
 )
 from shared.schemas.events.envelope import EventData
@@ -18,6 +21,9 @@ EVENT_TYPES: dict[str, type[EventData]] = {
         SignupRequested,
         NoticeRequested,
         UserRegistered,
+        UserDisabled,
+        UserEnabled,
+        UserDeleted,
         SessionRevoked,
         FileUploaded,
         FileReady,

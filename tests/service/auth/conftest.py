@@ -10,6 +10,7 @@ from shared.chassis.migrations import CHASSIS_MIGRATIONS, migrate
 from shared.chassis.settings import DatabaseSettings
 from tests.parts.postgres import PostgresCluster
 from tests.service.auth.auth_service import TABLES, AuthService, running, settings
+from tests.service.auth.oauth_application import ADMIN, EMAIL, Application
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +30,9 @@ async def migrated(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def database(migrated: Database) -> Database:
-    await migrated.execute(f"TRUNCATE {', '.join(TABLES)}, audit_log, outbox CASCADE")
+    await migrated.execute(
+        f"TRUNCATE {', '.join(TABLES)}, magic_link_counts, audit_log, outbox CASCADE"
+    )
     return migrated
 
 
@@ -37,3 +40,17 @@ async def database(migrated: Database) -> Database:
 async def auth(database: Database, database_url: str) -> AsyncIterator[AuthService]:
     async with running(database, settings(database_url)) as service:
         yield service
+
+
+@pytest.fixture
+async def application(auth: AuthService) -> AsyncIterator[Application]:
+    await auth.register(ADMIN)
+    await auth.database.execute(
+        "UPDATE users SET roles = '{administrator}' WHERE email = $1", ADMIN
+    )
+    admin = (await auth.log_in(ADMIN)).json()
+    await auth.register(EMAIL)
+    application = await Application(auth, admin).register()
+    await application.log_in()
+    yield application
+    await auth.database.execute("DELETE FROM oauth_clients")

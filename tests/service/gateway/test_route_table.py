@@ -52,17 +52,39 @@ def test_each_route_stands_once_and_each_path_has_one_service() -> None:
     assert {path for path, names in services.items() if len(names) != 1} == set()
 
 
+PAGES = (
+    *("verify", "reset", "magic-link"),
+    *("oauth2/sign-in", "oauth2/sign-out", "oauth2/logged-out"),
+)
+
+
 def test_what_everybody_may_call_is_this_and_nothing_else() -> None:
     public = {f"{route.method} {route.path}" for route in ROUTES if route.access is Access.PUBLIC}
-    assert public == {
+    pages = {f"GET /{name}{file}" for name in PAGES for file in ("", "/page.js", "/page.css")}
+    assert public == pages | {
         "POST /v1/auth/signup",
         "POST /v1/auth/verify",
         "POST /v1/auth/login",
         "POST /v1/auth/refresh",
         "GET /.well-known/jwks.json",
-        "GET /verify",
-        "GET /verify/page.js",
-        "GET /verify/page.css",
+        "POST /v1/auth/password/forgot",
+        "POST /v1/auth/password/reset",
+        "GET /.well-known/openid-configuration",
+        "GET /oauth2/authorize",
+        "POST /oauth2/authorize",
+        "GET /oauth2/interaction",
+        "POST /oauth2/consent",
+        "POST /oauth2/token",
+        "GET /oauth2/userinfo",
+        "POST /oauth2/userinfo",
+        "POST /oauth2/revoke",
+        "POST /oauth2/introspect",
+        "GET /oauth2/logout",
+        "POST /oauth2/logout",
+        "POST /v1/auth/mfa/totp/verify",
+        "POST /v1/auth/mfa/recovery/verify",
+        "POST /v1/auth/magic-link",
+        "POST /v1/auth/magic-link/verify",
         "GET /v1/realtime",
         "GET /healthz",
         "GET /readyz",

@@ -9,12 +9,17 @@ VARIABLES = {
     "url": "https://freehold.example/verify#token=abc",
     "site": "freehold.example",
     "expires_at": "24 November 2026, 12:00 UTC",
+    "code": "123456",
+    "change": "an authenticator app was added",
 }
 NAMES = sorted(path.name.removesuffix(".subject.txt") for path in FOLDER.glob("*.subject.txt"))
 
 
 def test_the_templates_there_are() -> None:
-    assert NAMES == ["account_exists", "verify_email"]
+    assert [
+        *("account_exists", "factor_changed", "factor_guessed", "magic_link", "no_account"),
+        *("password_changed", "password_reset", "verify_email"),
+    ] == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

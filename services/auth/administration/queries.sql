@@ -1,0 +1,86 @@
+-- name: list_users
+-- A page of accounts, newest first.
+SELECT id, email, name, password_hash, roles, created_at, disabled_at
+FROM users
+WHERE ($1::uuid IS NULL OR id < $1)
+  AND ($3::text IS NULL OR (roles <> '{}' AND $3 = ANY (roles)))
+  AND ($4::boolean IS NULL OR (disabled_at IS NOT NULL) = $4)
+ORDER BY id DESC
+LIMIT $2;
+
+-- name: search_users
+-- A page of the first thousand accounts whose address or name begins so, newest first.
+WITH found AS (
+    (SELECT id FROM users WHERE email LIKE $5 ORDER BY email LIMIT 1000)
+    UNION
+    (SELECT id FROM users WHERE name IS NOT NULL AND lower(name) LIKE $5
+      ORDER BY lower(name) LIMIT 1000))
+SELECT users.id, email, name, password_hash, roles, created_at, disabled_at
+FROM found JOIN users ON users.id = found.id
+WHERE ($1::uuid IS NULL OR users.id < $1)
+  AND ($3::text IS NULL OR $3 = ANY (roles))
+  AND ($4::boolean IS NULL OR (disabled_at IS NOT NULL) = $4)
+ORDER BY users.id DESC
+LIMIT $2;
+
+-- name: lock_user
+-- One account, locked for a change.
+SELECT id, email, name, password_hash, roles, created_at, disabled_at
+FROM users WHERE id = $1 FOR UPDATE;
+
+-- name: read_user
+-- What an administrator sees of an account besides its profile.
+SELECT disabled_reason, password_hash IS NOT NULL AS has_password,
+       (SELECT count(*) FROM sessions
+         WHERE user_id = $1 AND idle_expires_at > now() AND expires_at > now()) AS sessions,
+       (SELECT count(*) FROM api_keys WHERE user_id = $1) AS api_keys
+FROM users WHERE id = $1;
+
+-- name: lock_administrators
+-- Let one transaction at a time take an administrator away.
+SELECT pg_advisory_xact_lock(hashtextextended('auth.administrators', 0));
+
+-- name: is_other_administrator
+-- Whether somebody else administers this installation.
+SELECT EXISTS (
+    SELECT FROM users
+    WHERE roles <> '{}' AND $2 = ANY (roles) AND disabled_at IS NULL AND id <> $1);
+
+-- name: set_roles
+-- Replace the roles of an account.
+UPDATE users SET roles = $2, updated_at = now() WHERE id = $1;
+
+-- name: disable_user
+-- Let nobody in by this account.
+UPDATE users SET disabled_at = now(), disabled_reason = $2, updated_at = now()
+WHERE id = $1 AND disabled_at IS NULL
+RETURNING id;
+
+-- name: enable_user
+-- Let its owner in again.
+UPDATE users SET disabled_at = NULL, disabled_reason = NULL, updated_at = now()
+WHERE id = $1 AND disabled_at IS NOT NULL
+RETURNING id;
+
+-- name: list_key_ids
+-- The API keys of an account, whose tokens are to be refused.
+SELECT id, user_id FROM api_keys WHERE user_id = $1;
+
+-- name: delete_api_keys
+-- Remove the API keys of an account.
+DELETE FROM api_keys WHERE user_id = $1 RETURNING id, user_id;
+
+-- name: delete_user
+-- Remove an account and what hangs on it.
+DELETE FROM users WHERE id = $1;
+
+-- name: list_audit_entries
+-- A page of acts, newest first.
+SELECT id, at, action, actor_id, user_id, session_id, address, user_agent, details
+FROM audit_log
+WHERE ($1::uuid IS NULL OR id < $1)
+  AND ($3::uuid IS NULL OR user_id = $3)
+  AND ($4::uuid IS NULL OR actor_id = $4)
+  AND ($5::text IS NULL OR action = $5)
+ORDER BY id DESC
+LIMIT $2;

@@ -1,0 +1,137 @@
+"""The statements of administrators."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.auth.records import Account, EndedSession
+from services.auth.store import account_from
+from shared.chassis.database import Executor
+from shared.chassis.queries import load_queries
+from shared.schemas.roles import ADMINISTRATOR
+
+SQL = load_queries(__file__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserFilter:
+    """Which accounts a list shows."""
+
+    query: str | None
+    """What an address or name begins with."""
+    role: str | None
+    disabled: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSummary:
+    """What hangs on an account."""
+
+    disabled_reason: str | None
+    has_password: bool
+    sessions: int
+    api_keys: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """A row of `audit_log`."""
+
+    id: UUID
+    at: datetime
+    action: str
+    actor_id: UUID | None
+    user_id: UUID | None
+    session_id: UUID | None
+    address: str | None
+    user_agent: str | None
+    details: dict[str, Any]
+
+
+async def list_users(
+    executor: Executor, chosen: UserFilter, *, before: UUID | None, limit: int
+) -> list[Account]:
+    """Return accounts, newest first; of a search the first thousand matches."""
+    filters = (before, limit, chosen.role, chosen.disabled)
+    if chosen.query is None:
+        rows = await executor.fetch(SQL["list_users"], *filters)
+    else:
+        rows = await executor.fetch(SQL["search_users"], *filters, _pattern(chosen.query))
+    return [account_from(row) for row in rows]
+
+
+async def lock_user(executor: Executor, user_id: UUID) -> Account | None:
+    """Return an account, locked until the transaction ends."""
+    row = await executor.fetchrow(SQL["lock_user"], user_id)
+    return None if row is None else account_from(row)
+
+
+async def summarise(executor: Executor, user_id: UUID) -> AccountSummary | None:
+    """Return what hangs on an account."""
+    row = await executor.fetchrow(SQL["read_user"], user_id)
+    return None if row is None else AccountSummary(**dict(row))
+
+
+async def is_last_administrator(executor: Executor, user_id: UUID) -> bool:
+    """Tell whether nobody else administers; the answer holds until the transaction ends."""
+    await executor.execute(SQL["lock_administrators"])
+    is_other: bool = await executor.fetchval(SQL["is_other_administrator"], user_id, ADMINISTRATOR)
+    return not is_other
+
+
+async def set_roles(executor: Executor, user_id: UUID, roles: Sequence[str]) -> None:
+    """Replace an account's roles."""
+    await executor.execute(SQL["set_roles"], user_id, list(roles))
+
+
+async def disable_user(executor: Executor, user_id: UUID, reason: str | None) -> bool:
+    """Shut an account; False if it was shut already."""
+    return await executor.fetchval(SQL["disable_user"], user_id, reason) is not None
+
+
+async def enable_user(executor: Executor, user_id: UUID) -> bool:
+    """Open an account again; False if it was open."""
+    return await executor.fetchval(SQL["enable_user"], user_id) is not None
+
+
+async def list_key_ids(executor: Executor, user_id: UUID) -> list[EndedSession]:
+    """Return the API keys of an account."""
+    rows = await executor.fetch(SQL["list_key_ids"], user_id)
+    return [EndedSession(**dict(row)) for row in rows]
+
+
+async def delete_api_keys(executor: Executor, user_id: UUID) -> list[EndedSession]:
+    """Remove the API keys of an account and return them."""
+    rows = await executor.fetch(SQL["delete_api_keys"], user_id)
+    return [EndedSession(**dict(row)) for row in rows]
+
+
+async def delete_user(executor: Executor, user_id: UUID) -> None:
+    """Remove an account whose sessions and keys are gone."""
+    await executor.execute(SQL["delete_user"], user_id)
+
+
+async def list_audit_entries(
+    executor: Executor,
+    *,
+    before: UUID | None,
+    limit: int,
+    user_id: UUID | None = None,
+    actor_id: UUID | None = None,
+    action: str | None = None,
+) -> list[AuditRow]:
+    """Return acts, newest first."""
+    rows = await executor.fetch(SQL["list_audit_entries"], before, limit, user_id, actor_id, action)
+    return [
+        AuditRow(
+            **{**dict(row), "address": None if row["address"] is None else str(row["address"])}
+        )
+        for row in rows
+    ]
+
+
+def _pattern(query: str) -> str:
+    escaped = query.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"{escaped}%"

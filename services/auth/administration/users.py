@@ -1,0 +1,152 @@
+"""Changing other people's accounts, each act logged in its own transaction."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from services.auth import store as accounts
+from services.auth.administration import store
+from services.auth.audit.log import Action, record
+from services.auth.names import clean_name
+from services.auth.records import Account, Device
+from services.auth.revocations import revoke
+from services.auth.sessions import Sessions
+from shared.chassis.database import Database, Transaction
+from shared.chassis.errors import Problem
+from shared.chassis.outbox import Outbox
+from shared.schemas.events.auth import UserDeleted, UserDisabled, UserEnabled
+from shared.schemas.problems import ProblemCode
+from shared.schemas.roles import ADMINISTRATOR
+
+
+class Users:
+    """Changes, shuts and deletes accounts, but never those of the last administrator."""
+
+    def __init__(self, database: Database, outbox: Outbox, sessions: Sessions) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._sessions = sessions
+
+    async def rename(self, user_id: UUID, name: str | None, by: UUID, device: Device) -> None:
+        """Change a name. Raises a 404 problem."""
+        async with self._database.transaction() as transaction:
+            await self._locked(transaction, user_id)
+            await accounts.rename_user(transaction, user_id, clean_name(name))
+            await record(
+                transaction, Action.USER_RENAMED, user_id=user_id, actor_id=by, device=device
+            )
+
+    async def set_roles(
+        self, user_id: UUID, roles: Sequence[str], by: UUID, device: Device
+    ) -> None:
+        """Replace roles; sessions end, because their tokens name the old ones.
+
+        Raises a 404 problem, and 409 for taking the last administrator away.
+        """
+        async with self._database.transaction() as transaction:
+            account = await self._locked(transaction, user_id)
+            wanted = tuple(sorted(set(roles)))
+            if wanted == tuple(sorted(account.roles)):
+                return
+            if ADMINISTRATOR not in wanted:
+                await self._require_other_administrator(transaction, account)
+            await store.set_roles(transaction, user_id, wanted)
+            await self._sessions.end_others(transaction, user_id=user_id, keep=None)
+            await record(
+                transaction,
+                Action.ROLES_CHANGED,
+                user_id=user_id,
+                actor_id=by,
+                device=device,
+                before=list(account.roles),
+                after=list(wanted),
+            )
+
+    async def disable(self, user_id: UUID, reason: str | None, by: UUID, device: Device) -> None:
+        """Let nobody in by an account: its sessions and the tokens of its keys end at once.
+
+        Raises a 404 problem, and 409 for the last administrator. Doing it twice changes nothing.
+        """
+        async with self._database.transaction() as transaction:
+            account = await self._locked(transaction, user_id)
+            await self._require_other_administrator(transaction, account)
+            if not await store.disable_user(transaction, user_id, reason):
+                return
+            await self._sessions.end_others(transaction, user_id=user_id, keep=None)
+            keys = await store.list_key_ids(transaction, user_id)
+            await revoke(transaction, self._outbox, keys)
+            await self._outbox.emit(
+                transaction, UserDisabled(user_id=user_id), subject=str(user_id)
+            )
+            await record(
+                transaction,
+                Action.USER_DISABLED,
+                user_id=user_id,
+                actor_id=by,
+                device=device,
+                reason=reason,
+            )
+
+    async def enable(self, user_id: UUID, by: UUID, device: Device) -> None:
+        """Let the owner in again; keys work again when the last refusal of them has run out.
+
+        Raises a 404 problem. Doing it twice changes nothing.
+        """
+        async with self._database.transaction() as transaction:
+            await self._locked(transaction, user_id)
+            if not await store.enable_user(transaction, user_id):
+                return
+            await self._outbox.emit(transaction, UserEnabled(user_id=user_id), subject=str(user_id))
+            await record(
+                transaction, Action.USER_ENABLED, user_id=user_id, actor_id=by, device=device
+            )
+
+    async def end_sessions(
+        self, user_id: UUID, session_id: UUID | None, by: UUID, device: Device
+    ) -> None:
+        """End one session of a user, or all. Raises a 404 problem."""
+        async with self._database.transaction() as transaction:
+            await self._locked(transaction, user_id)
+            if session_id is None:
+                await self._sessions.end_others(transaction, user_id=user_id, keep=None)
+            elif not await self._sessions.end(transaction, session_id, user_id=user_id):
+                raise Problem(ProblemCode.SESSION_NOT_FOUND)
+            await record(
+                transaction,
+                Action.SESSIONS_ENDED,
+                user_id=user_id,
+                actor_id=by,
+                session_id=session_id,
+                device=device,
+            )
+
+    async def delete(self, user_id: UUID, by: UUID, device: Device) -> None:
+        """Remove an account for good; the other services hear of it by `user.deleted`.
+
+        Raises a 404 problem, and 409 for the last administrator.
+        """
+        async with self._database.transaction() as transaction:
+            account = await self._locked(transaction, user_id)
+            await self._require_other_administrator(transaction, account)
+            await self._sessions.end_others(transaction, user_id=user_id, keep=None)
+            keys = await store.delete_api_keys(transaction, user_id)
+            await revoke(transaction, self._outbox, keys)
+            await store.delete_user(transaction, user_id)
+            await accounts.delete_signups(transaction, account.email)
+            await self._outbox.emit(transaction, UserDeleted(user_id=user_id), subject=str(user_id))
+            await record(
+                transaction, Action.USER_DELETED, user_id=user_id, actor_id=by, device=device
+            )
+
+    async def _locked(self, transaction: Transaction, user_id: UUID) -> Account:
+        account = await store.lock_user(transaction, user_id)
+        if account is None:
+            raise Problem(ProblemCode.USER_NOT_FOUND)
+        return account
+
+    async def _require_other_administrator(
+        self, transaction: Transaction, account: Account
+    ) -> None:
+        if ADMINISTRATOR not in account.roles:
+            return
+        if await store.is_last_administrator(transaction, account.id):
+            raise Problem(ProblemCode.LAST_ADMINISTRATOR)

@@ -1,0 +1,1 @@
+"""Logging in by a link or a code that comes by mail."""

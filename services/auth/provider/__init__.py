@@ -1,0 +1,1 @@
+"""Freehold as an OpenID provider: other applications sign their users in with it."""

@@ -1,0 +1,215 @@
+"""From an application's request, by way of its user, to a code."""
+
+import hashlib
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from uuid_utils.compat import uuid7
+
+from services.auth.audit.log import Action, record
+from services.auth.provider import clients, store
+from services.auth.provider.errors import OAuthError
+from services.auth.provider.store import BrowserSession, Client, NewGrant, UsedCode
+from services.auth.records import Device
+from services.auth.refresh_tokens import RefreshTokens
+from shared.chassis.database import Database
+from shared.schemas.api.provider import SCOPES
+
+CODE_LIFETIME: Final = timedelta(seconds=60)
+GRANT_LIFETIME: Final = timedelta(days=30)
+"""For how long an application is signed in at most, however often it refreshes."""
+_CODE_BYTES: Final = 32
+_CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+_LONGEST_STATE: Final = 2048
+_LONGEST_NONCE: Final = 512
+
+
+class UnsafeRequestError(Exception):
+    """A request that no redirect may answer; the text is for the person who sees it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationRequest:
+    """A request that was found to be in order."""
+
+    client: Client
+    redirect_uri: str
+    scopes: tuple[str, ...]
+    state: str | None
+    nonce: str | None
+    code_challenge: str
+    prompts: frozenset[str]
+    max_age: int | None
+    """Seconds since the user last proved who they are."""
+
+
+class RedirectError(Exception):
+    """An error that the application is told by a redirect."""
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+        super().__init__(location)
+
+
+class Authorization:
+    """Reads requests, knows who sits at the browser, and gives out codes."""
+
+    def __init__(self, database: Database, tokens: RefreshTokens, *, issuer: str) -> None:
+        self._database = database
+        self._tokens = tokens
+        self._issuer = issuer
+
+    async def read(self, parameters: Mapping[str, str]) -> AuthorizationRequest:
+        """Return a request that is in order.
+
+        Raises UnsafeRequestError while client and address are not known to belong together, and
+        RedirectError for everything else.
+        """
+        client = await store.find_client(self._database, parameters.get("client_id", ""))
+        if client is None:
+            raise UnsafeRequestError("The application that sent you here is not registered.")
+        redirect_uri = parameters.get("redirect_uri", "")
+        if not clients.may_redirect(client, redirect_uri):
+            raise UnsafeRequestError(
+                f"{client.name} asked to send you to an address that it has not registered."
+            )
+        try:
+            return self._checked(client, redirect_uri, parameters)
+        except OAuthError as error:
+            raise RedirectError(
+                self.location(
+                    redirect_uri,
+                    parameters.get("state"),
+                    error=error.code,
+                    error_description=error.description,
+                )
+            ) from error
+
+    async def session(self, refresh_token: str | None) -> BrowserSession | None:
+        """Return who sits at a browser by its refresh cookie, which is read and not rotated."""
+        claim = None if refresh_token is None else self._tokens.read(refresh_token)
+        if claim is None:
+            return None
+        return await store.find_browser_session(self._database, claim.session_id, claim.counter)
+
+    async def needs(self, request: AuthorizationRequest, session: BrowserSession | None) -> str:
+        """Return what has to happen before a code: `login`, `consent`, or an empty text."""
+        if session is None or "login" in request.prompts:
+            return "login"
+        age = time.time() - session.authenticated_at.timestamp()
+        if request.max_age is not None and age > request.max_age:
+            return "login"
+        if request.client.is_trusted and "consent" not in request.prompts:
+            return ""
+        allowed = await store.find_consent(self._database, session.user_id, request.client.id)
+        was_asked = allowed >= set(request.scopes) and "consent" not in request.prompts
+        return "" if was_asked else "consent"
+
+    async def grant(
+        self, request: AuthorizationRequest, session: BrowserSession, device: Device
+    ) -> str:
+        """Return where to send the browser with a code for the application."""
+        code = secrets.token_urlsafe(_CODE_BYTES)
+        stays = "offline_access" in request.scopes
+        grant = NewGrant(
+            id=uuid7(),
+            client_id=request.client.id,
+            user_id=session.user_id,
+            session_id=None if stays else session.id,
+            scopes=request.scopes,
+            nonce=request.nonce,
+            methods=session.methods,
+            authenticated_at=session.authenticated_at,
+        )
+        async with self._database.transaction() as transaction:
+            await store.insert_grant(transaction, grant, lifetime=GRANT_LIFETIME)
+            await store.insert_code(
+                transaction,
+                hash_code(code),
+                UsedCode(grant.id, request.redirect_uri, request.code_challenge),
+                lifetime=CODE_LIFETIME,
+            )
+            await store.put_consent(transaction, session.user_id, request.client.id, request.scopes)
+            await record(
+                transaction,
+                Action.APPLICATION_SIGNED_IN,
+                user_id=session.user_id,
+                session_id=session.id,
+                device=device,
+                client_id=request.client.id,
+            )
+        return self.location(request.redirect_uri, request.state, code=code)
+
+    def refuse(self, request: AuthorizationRequest, code: str, description: str) -> str:
+        """Return where to send the browser with an error for the application."""
+        return self.location(
+            request.redirect_uri, request.state, error=code, error_description=description
+        )
+
+    def location(self, redirect_uri: str, state: str | None, **parameters: str) -> str:
+        """Return an application's address with an answer that names us as its issuer (RFC 9207)."""
+        if state is not None:
+            parameters["state"] = state[:_LONGEST_STATE]
+        parts = urlsplit(redirect_uri)
+        query = "&".join(
+            text for text in (parts.query, urlencode(parameters | {"iss": self._issuer})) if text
+        )
+        return urlunsplit(parts._replace(query=query))
+
+    @staticmethod
+    def _checked(
+        client: Client, redirect_uri: str, parameters: Mapping[str, str]
+    ) -> AuthorizationRequest:
+        _require_supported(parameters)
+        wanted = parameters.get("scope", "").split()
+        if "openid" not in wanted:
+            raise OAuthError("invalid_scope", "Ask for the scope openid.")
+        unknown = [scope for scope in wanted if scope in SCOPES and scope not in client.scopes]
+        if unknown:
+            raise OAuthError("invalid_scope", f"The client may not ask for {unknown[0]}.")
+        prompts = frozenset(parameters.get("prompt", "").split())
+        if "none" in prompts and len(prompts) > 1:
+            raise OAuthError("invalid_request", "prompt=none stands alone.")
+        max_age = parameters.get("max_age")
+        if max_age is not None and not re.fullmatch(r"[0-9]{1,9}", max_age):
+            raise OAuthError("invalid_request", "max_age is a number of seconds.")
+        return AuthorizationRequest(
+            client=client,
+            redirect_uri=redirect_uri,
+            scopes=tuple(scope for scope in SCOPES if scope in wanted),
+            state=parameters.get("state"),
+            nonce=parameters.get("nonce"),
+            code_challenge=parameters["code_challenge"],
+            prompts=prompts,
+            max_age=None if max_age is None else int(max_age),
+        )
+
+
+def hash_code(code: str) -> bytes:
+    """Return what is stored of a code."""
+    return hashlib.sha256(code.encode()).digest()
+
+
+def _require_supported(parameters: Mapping[str, str]) -> None:
+    if "request" in parameters:
+        raise OAuthError("request_not_supported", "Send the parameters themselves.")
+    if "request_uri" in parameters:
+        raise OAuthError("request_uri_not_supported", "Send the parameters themselves.")
+    if parameters.get("response_type") != "code":
+        raise OAuthError("unsupported_response_type", "Only response_type=code is supported.")
+    if parameters.get("response_mode", "query") != "query":
+        raise OAuthError("invalid_request", "Only response_mode=query is supported.")
+    if parameters.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(
+        parameters.get("code_challenge", "")
+    ):
+        raise OAuthError("invalid_request", "PKCE with code_challenge_method=S256 is required.")
+    if len(parameters.get("nonce", "")) > _LONGEST_NONCE:
+        raise OAuthError("invalid_request", f"nonce has at most {_LONGEST_NONCE} characters.")
+    if len(parameters.get("state", "")) > _LONGEST_STATE:
+        raise OAuthError("invalid_request", f"state has at most {_LONGEST_STATE} characters.")

@@ -1,0 +1,131 @@
+"""Applications that may sign users in."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import unquote_plus, urlsplit
+
+from services.auth.provider import store
+from services.auth.provider.errors import OAuthError
+from services.auth.provider.store import Client
+from shared.chassis.database import Executor
+from shared.chassis.errors import Problem
+from shared.schemas.api.provider import SCOPES, OAuthClientCreate
+from shared.schemas.problems import FieldError, ProblemCode
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "[::1]", "localhost"})
+_SECRET_BYTES: Final = 32
+_ID_BYTES: Final = 12
+
+
+def new_client(request: OAuthClientCreate) -> tuple[Client, str | None]:
+    """Return a client with an id of our choice and its secret, which is stored only as a hash.
+
+    Raises a 422 problem for addresses that nobody may be sent to.
+    """
+    addresses = [("redirect_uris", uri) for uri in request.redirect_uris]
+    addresses += [("post_logout_redirect_uris", uri) for uri in request.post_logout_redirect_uris]
+    errors = [
+        FieldError(field=field, message=f"{uri}: {fault}")
+        for field, uri in addresses
+        if (fault := _fault(uri, public=request.is_public)) is not None
+    ]
+    if errors:
+        raise Problem(ProblemCode.VALIDATION_FAILED, errors=errors)
+    secret = None if request.is_public else secrets.token_urlsafe(_SECRET_BYTES)
+    client = Client(
+        id=f"client-{secrets.token_hex(_ID_BYTES)}",
+        name=request.name,
+        secret_hash=None if secret is None else _hash(secret),
+        redirect_uris=tuple(request.redirect_uris),
+        post_logout_redirect_uris=tuple(request.post_logout_redirect_uris),
+        scopes=tuple(scope for scope in SCOPES if scope in request.scopes),
+        is_trusted=request.is_trusted,
+        created_at=datetime.now(UTC),
+    )
+    return client, secret
+
+
+def may_redirect(client: Client, uri: str) -> bool:
+    """Tell whether a client registered exactly this address; on loopback the port is free."""
+    return uri in client.redirect_uris or any(
+        _same_but_port(uri, registered) for registered in client.redirect_uris
+    )
+
+
+async def authenticate(
+    executor: Executor, authorization: str | None, form: dict[str, str]
+) -> Client:
+    """Return the client that sends a request, by its secret if it has one.
+
+    Raises OAuthError `invalid_client`.
+    """
+    client_id, secret = _credentials(authorization, form)
+    client = await store.find_client(executor, client_id)
+    if client is None:
+        raise OAuthError("invalid_client", "There is no such client.", status=401)
+    if client.secret_hash is None:
+        if secret is not None:
+            raise OAuthError("invalid_client", "A public client has no secret.", status=401)
+        return client
+    if secret is None or not hmac.compare_digest(_hash(secret), client.secret_hash):
+        raise OAuthError("invalid_client", "The client's secret is wrong.", status=401)
+    return client
+
+
+def _credentials(authorization: str | None, form: dict[str, str]) -> tuple[str, str | None]:
+    if authorization is None:
+        return form.get("client_id", ""), form.get("client_secret")
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic" or "client_secret" in form:
+        raise OAuthError("invalid_client", "Authenticate in one way only.", status=401)
+    try:
+        text = base64.b64decode(encoded, validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise OAuthError("invalid_client", "The header cannot be read.", status=401) from error
+    client_id, _, secret = text.partition(":")
+    client_id = unquote_plus(client_id)
+    if form.get("client_id", client_id) != client_id:
+        raise OAuthError("invalid_client", "Two different clients are named.", status=401)
+    return client_id, unquote_plus(secret)
+
+
+def _fault(uri: str, *, public: bool) -> str | None:
+    try:
+        parts = urlsplit(uri)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "This is no address."
+    if "#" in uri or "*" in uri or "@" in parts.netloc or any(map(str.isspace, uri)):
+        return "An address has no fragment, no wildcard, no spaces, no user and no password."
+    is_secure = parts.scheme == "https" and bool(host)
+    is_local = parts.scheme == "http" and _host(parts.netloc) in _LOOPBACK
+    # An app's own scheme is named after a domain: com.example.app:/callback
+    is_app = public and "." in parts.scheme and not parts.netloc
+    return None if is_secure or is_local or is_app else "Use https, or http on loopback."
+
+
+def _same_but_port(uri: str, registered: str) -> bool:
+    try:
+        asked, known = urlsplit(uri), urlsplit(registered)
+    except ValueError:
+        return False
+    if known.scheme != "http" or _host(known.netloc) not in _LOOPBACK - {"localhost"}:
+        return False
+    return (asked.scheme, _host(asked.netloc), asked.path, asked.query, asked.fragment) == (
+        *(known.scheme, _host(known.netloc), known.path),
+        *(known.query, known.fragment),
+    ) and "@" not in asked.netloc
+
+
+def _host(netloc: str) -> str:
+    host, bracket, _ = netloc.partition("]")
+    return host + bracket if bracket else netloc.partition(":")[0]
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

@@ -1,0 +1,112 @@
+-- name: insert_client
+-- An application that may ask.
+INSERT INTO oauth_clients
+    (id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+RETURNING id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
+          created_at;
+
+-- name: find_client
+-- One application.
+SELECT id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
+       created_at
+FROM oauth_clients WHERE id = $1;
+
+-- name: list_clients
+-- A page of applications by their names.
+SELECT id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
+       created_at
+FROM oauth_clients WHERE name > $1 ORDER BY name LIMIT $2;
+
+-- name: delete_client
+-- An application asks no more; what it was given ends.
+DELETE FROM oauth_clients WHERE id = $1 RETURNING id;
+
+-- name: find_browser_session
+-- A live session that a browser's refresh token names, the one just replaced included, with its
+-- account. Looking does not rotate it.
+SELECT sessions.id, sessions.user_id, sessions.methods, sessions.authenticated_at,
+       users.email, users.name
+FROM sessions JOIN users ON users.id = sessions.user_id
+WHERE sessions.id = $1 AND sessions.refresh_counter - $2::bigint IN (0, 1)
+  AND sessions.idle_expires_at > now() AND sessions.expires_at > now()
+  AND users.disabled_at IS NULL;
+
+-- name: find_consent
+-- What a user allowed an application before.
+SELECT scopes FROM oauth_consents WHERE user_id = $1 AND client_id = $2;
+
+-- name: put_consent
+-- Remember what a user allows an application, besides what was allowed before.
+INSERT INTO oauth_consents AS known (user_id, client_id, scopes) VALUES ($1, $2, $3)
+ON CONFLICT ON CONSTRAINT oauth_consents_pkey DO UPDATE
+SET scopes = ARRAY(SELECT DISTINCT unnest(known.scopes || excluded.scopes)), granted_at = now();
+
+-- name: list_consents
+-- The applications a user allowed something.
+SELECT oauth_consents.client_id, oauth_clients.name, oauth_consents.scopes,
+       oauth_consents.granted_at
+FROM oauth_consents JOIN oauth_clients ON oauth_clients.id = oauth_consents.client_id
+WHERE user_id = $1
+ORDER BY granted_at DESC, oauth_consents.client_id
+LIMIT 100;
+
+-- name: delete_consent
+-- A user takes back what an application was allowed.
+DELETE FROM oauth_consents WHERE user_id = $1 AND client_id = $2 RETURNING client_id;
+
+-- name: delete_grants_of_client
+-- End every sign-in of a user at an application.
+DELETE FROM oauth_grants WHERE user_id = $1 AND client_id = $2;
+
+-- name: insert_grant
+-- One sign-in of a user at an application.
+INSERT INTO oauth_grants
+    (id, client_id, user_id, session_id, scopes, nonce, methods, authenticated_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + $9::interval);
+
+-- name: insert_code
+-- The code that an application redeems for it.
+INSERT INTO oauth_codes (code_hash, grant_id, redirect_uri, code_challenge, expires_at)
+VALUES ($1, $2, $3, $4, now() + $5::interval);
+
+-- name: use_code
+-- Spend a code, once; of several at the same time one finds it.
+UPDATE oauth_codes SET used_at = now()
+WHERE code_hash = $1 AND used_at IS NULL AND expires_at > now()
+RETURNING grant_id, redirect_uri, code_challenge;
+
+-- name: find_used_grant
+-- What a code was spent for.
+SELECT oauth_codes.grant_id, oauth_grants.client_id
+FROM oauth_codes JOIN oauth_grants ON oauth_grants.id = oauth_codes.grant_id
+WHERE code_hash = $1;
+
+-- name: find_grant
+-- A live sign-in with its user.
+SELECT grants.id, grants.client_id, grants.user_id, grants.session_id, grants.scopes, grants.nonce,
+       grants.methods, grants.authenticated_at, grants.refresh_counter, grants.expires_at,
+       users.email, users.name, users.roles, users.updated_at,
+       clock_timestamp() - grants.refreshed_at AS since_refresh
+FROM oauth_grants grants JOIN users ON users.id = grants.user_id
+WHERE grants.id = $1 AND grants.expires_at > now() AND users.disabled_at IS NULL;
+
+-- name: rotate_grant
+-- Replace the current refresh token of a sign-in.
+UPDATE oauth_grants SET refresh_counter = refresh_counter + 1, refreshed_at = now()
+WHERE id = $1 AND refresh_counter = $2 AND expires_at > now()
+RETURNING id;
+
+-- name: delete_grant
+-- End a sign-in.
+DELETE FROM oauth_grants WHERE id = $1;
+
+-- name: delete_expired_grants
+-- Forget sign-ins whose time is over, with their codes.
+DELETE FROM oauth_grants WHERE id IN (
+    SELECT id FROM oauth_grants WHERE expires_at <= now() LIMIT $1 FOR UPDATE SKIP LOCKED);
+
+-- name: delete_expired_codes
+-- Forget codes whose time is over.
+DELETE FROM oauth_codes WHERE code_hash IN (
+    SELECT code_hash FROM oauth_codes WHERE expires_at <= now() LIMIT $1 FOR UPDATE SKIP LOCKED);

@@ -1,0 +1,237 @@
+"""The statements of the OpenID provider."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from shared.chassis.database import Executor, Record
+from shared.chassis.queries import load_queries
+
+SQL = load_queries(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A row of `oauth_clients`."""
+
+    id: str
+    name: str
+    secret_hash: bytes | None
+    """None for a public client, which cannot keep a secret."""
+    redirect_uris: tuple[str, ...]
+    post_logout_redirect_uris: tuple[str, ...]
+    scopes: tuple[str, ...]
+    is_trusted: bool
+    """Whether users are not asked, because it is the owner's own."""
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserSession:
+    """Who sits at a browser."""
+
+    id: UUID
+    user_id: UUID
+    methods: list[str]
+    authenticated_at: datetime
+    email: str
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a user allowed an application."""
+
+    client_id: str
+    name: str
+    scopes: list[str]
+    granted_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewGrant:
+    """A sign-in that is about to be."""
+
+    id: UUID
+    client_id: str
+    user_id: UUID
+    session_id: UUID | None
+    scopes: Sequence[str]
+    nonce: str | None
+    methods: Sequence[str]
+    authenticated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UsedCode:
+    """What a code was made for."""
+
+    grant_id: UUID
+    redirect_uri: str
+    code_challenge: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A live sign-in with its user."""
+
+    id: UUID
+    client_id: str
+    user_id: UUID
+    session_id: UUID | None
+    scopes: list[str]
+    nonce: str | None
+    methods: list[str]
+    authenticated_at: datetime
+    refresh_counter: int
+    expires_at: datetime
+    email: str
+    name: str | None
+    roles: list[str]
+    updated_at: datetime
+    since_refresh: timedelta
+
+
+def _client(row: Record) -> Client:
+    return Client(
+        id=row["id"],
+        name=row["name"],
+        secret_hash=row["secret_hash"],
+        redirect_uris=tuple(row["redirect_uris"]),
+        post_logout_redirect_uris=tuple(row["post_logout_redirect_uris"]),
+        scopes=tuple(row["scopes"]),
+        is_trusted=row["is_trusted"],
+        created_at=row["created_at"],
+    )
+
+
+async def insert_client(executor: Executor, client: Client) -> Client:
+    """Add an application."""
+    row = await executor.fetchrow(
+        SQL["insert_client"],
+        client.id,
+        client.name,
+        client.secret_hash,
+        list(client.redirect_uris),
+        list(client.post_logout_redirect_uris),
+        list(client.scopes),
+        client.is_trusted,
+    )
+    return _client(row)
+
+
+async def find_client(executor: Executor, client_id: str) -> Client | None:
+    """Return an application."""
+    row = await executor.fetchrow(SQL["find_client"], client_id)
+    return None if row is None else _client(row)
+
+
+async def list_clients(executor: Executor, *, after: str, limit: int) -> list[Client]:
+    """Return applications by their names."""
+    return [_client(row) for row in await executor.fetch(SQL["list_clients"], after, limit)]
+
+
+async def delete_client(executor: Executor, client_id: str) -> bool:
+    """Remove an application; False if there is none."""
+    return await executor.fetchval(SQL["delete_client"], client_id) is not None
+
+
+async def find_browser_session(
+    executor: Executor, session_id: UUID, counter: int
+) -> BrowserSession | None:
+    """Return the live session whose current or last refresh token has this counter."""
+    row = await executor.fetchrow(SQL["find_browser_session"], session_id, counter)
+    return None if row is None else BrowserSession(**dict(row))
+
+
+async def find_consent(executor: Executor, user_id: UUID, client_id: str) -> frozenset[str]:
+    """Return the scopes that a user allowed an application before."""
+    scopes = await executor.fetchval(SQL["find_consent"], user_id, client_id)
+    return frozenset(scopes or ())
+
+
+async def put_consent(
+    executor: Executor, user_id: UUID, client_id: str, scopes: Sequence[str]
+) -> None:
+    """Remember what a user allows."""
+    await executor.execute(SQL["put_consent"], user_id, client_id, list(scopes))
+
+
+async def list_consents(executor: Executor, user_id: UUID) -> list[Consent]:
+    """Return up to a hundred applications that a user allowed something, newest first."""
+    return [Consent(**dict(row)) for row in await executor.fetch(SQL["list_consents"], user_id)]
+
+
+async def delete_consent(executor: Executor, user_id: UUID, client_id: str) -> bool:
+    """Take a consent back and end the sign-ins under it; False if there is none."""
+    deleted = await executor.fetchval(SQL["delete_consent"], user_id, client_id)
+    await executor.execute(SQL["delete_grants_of_client"], user_id, client_id)
+    return deleted is not None
+
+
+async def insert_grant(executor: Executor, grant: NewGrant, *, lifetime: timedelta) -> None:
+    """Begin a sign-in."""
+    await executor.execute(
+        SQL["insert_grant"],
+        grant.id,
+        grant.client_id,
+        grant.user_id,
+        grant.session_id,
+        list(grant.scopes),
+        grant.nonce,
+        list(grant.methods),
+        grant.authenticated_at,
+        lifetime,
+    )
+
+
+async def insert_code(
+    executor: Executor, code_hash: bytes, code: UsedCode, *, lifetime: timedelta
+) -> None:
+    """Remember a code by its hash."""
+    await executor.execute(
+        SQL["insert_code"],
+        code_hash,
+        code.grant_id,
+        code.redirect_uri,
+        code.code_challenge,
+        lifetime,
+    )
+
+
+async def use_code(executor: Executor, code_hash: bytes) -> UsedCode | None:
+    """Spend a code; None if it is spent, expired or unknown."""
+    row = await executor.fetchrow(SQL["use_code"], code_hash)
+    return None if row is None else UsedCode(**dict(row))
+
+
+async def find_used_grant(executor: Executor, code_hash: bytes) -> tuple[UUID, str] | None:
+    """Return the sign-in that a code was made for, and its client."""
+    row = await executor.fetchrow(SQL["find_used_grant"], code_hash)
+    return None if row is None else (row["grant_id"], row["client_id"])
+
+
+async def find_grant(executor: Executor, grant_id: UUID) -> Grant | None:
+    """Return a live sign-in."""
+    row = await executor.fetchrow(SQL["find_grant"], grant_id)
+    return None if row is None else Grant(**dict(row))
+
+
+async def rotate_grant(executor: Executor, grant_id: UUID, counter: int) -> bool:
+    """Advance the refresh token of a sign-in from `counter`; False if it is not there."""
+    return await executor.fetchval(SQL["rotate_grant"], grant_id, counter) is not None
+
+
+async def delete_grant(executor: Executor, grant_id: UUID) -> None:
+    """End a sign-in."""
+    await executor.execute(SQL["delete_grant"], grant_id)
+
+
+async def delete_expired(executor: Executor, *, limit: int) -> int:
+    """Remove up to `limit` rows of each kind whose time is over; return how many in all."""
+    tags = [
+        await executor.execute(SQL["delete_expired_codes"], limit),
+        await executor.execute(SQL["delete_expired_grants"], limit),
+    ]
+    return sum(int(tag.rpartition(" ")[2]) for tag in tags)

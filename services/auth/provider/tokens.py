@@ -1,0 +1,236 @@
+"""What applications get for a code, and what the tokens are good for."""
+
+import hmac
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from authlib.oauth2.rfc7636 import (  # type: ignore[import-untyped] # authlib ships no types
+    create_s256_code_challenge,
+)
+from authlib.oidc.core.util import (  # type: ignore[import-untyped] # the same
+    create_half_hash,
+)
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+from joserfc.jws import extract_compact
+from uuid_utils.compat import uuid7
+
+from services.auth.provider import store
+from services.auth.provider.authorization import hash_code
+from services.auth.provider.errors import OAuthError
+from services.auth.provider.store import Client, Grant
+from services.auth.refresh_tokens import RefreshClaim, RefreshTokens
+from services.auth.sessions import REUSE_GRACE
+from services.auth.signing_keys import KeyRing
+from shared.chassis.database import Database
+
+ALGORITHM: Final = "ES256"
+TOKEN_SECONDS: Final = 600
+ACCESS_TYPE: Final = "at+jwt"
+ID_TYPE: Final = "JWT"
+_VERIFIER: Final = range(43, 129)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What the token endpoint answers."""
+
+    access_token: str
+    id_token: str
+    refresh_token: str | None
+    scopes: tuple[str, ...]
+
+
+class ProviderTokens:
+    """Redeems codes and refresh tokens, and says what an access token is good for.
+
+    An access token of an application names the userinfo endpoint as its audience, so that no
+    service of the house takes it for a session's.
+    """
+
+    def __init__(
+        self, database: Database, keys: KeyRing, refresh_tokens: RefreshTokens, *, issuer: str
+    ) -> None:
+        self._database = database
+        self._keys = keys
+        self._refresh_tokens = refresh_tokens
+        self._issuer = issuer
+        self._audience = f"{issuer}/oauth2/userinfo"
+
+    async def redeem(self, client: Client, form: dict[str, str]) -> Tokens:
+        """Exchange a code, once. Raises OAuthError `invalid_grant`.
+
+        A code that comes again was copied: what was given out for it ends, and that is committed
+        before the error is raised.
+        """
+        verifier = form.get("code_verifier", "")
+        if len(verifier) not in _VERIFIER:
+            raise OAuthError("invalid_grant", "The code_verifier is missing or malformed.")
+        code_hash = hash_code(form.get("code", ""))
+        code = await store.use_code(self._database, code_hash)
+        if code is None:
+            used = await store.find_used_grant(self._database, code_hash)
+            if used is not None:
+                await store.delete_grant(self._database, used[0])
+            raise OAuthError("invalid_grant", "The code is spent, expired or unknown.")
+        grant = await store.find_grant(self._database, code.grant_id)
+        matches = hmac.compare_digest(create_s256_code_challenge(verifier), code.code_challenge)
+        if (
+            grant is None
+            or grant.client_id != client.id
+            or not matches
+            or form.get("redirect_uri") != code.redirect_uri
+        ):
+            await store.delete_grant(self._database, code.grant_id)
+            raise OAuthError("invalid_grant", "The code was made for another request.")
+        return self._tokens(grant, grant.refresh_counter, tuple(grant.scopes))
+
+    async def refresh(self, client: Client, form: dict[str, str]) -> Tokens:
+        """Exchange a refresh token for its successor. Raises OAuthError.
+
+        The one just replaced yields the current one for ten seconds; an older one was copied, and
+        ends the sign-in.
+        """
+        claim = self._refresh_tokens.read(form.get("refresh_token", ""))
+        grant = None if claim is None else await store.find_grant(self._database, claim.session_id)
+        if claim is None or grant is None or grant.client_id != client.id:
+            raise OAuthError("invalid_grant", "The refresh token is expired, ended or unknown.")
+        scopes = tuple(form.get("scope", " ".join(grant.scopes)).split())
+        if not set(scopes) <= set(grant.scopes):
+            raise OAuthError("invalid_scope", "A refresh cannot widen what was allowed.")
+        if claim.counter == grant.refresh_counter and await store.rotate_grant(
+            self._database, grant.id, claim.counter
+        ):
+            return self._tokens(grant, claim.counter + 1, scopes)
+        fresh = await store.find_grant(self._database, grant.id)
+        if (
+            fresh is not None
+            and claim.counter == fresh.refresh_counter - 1
+            and abs(fresh.since_refresh) <= REUSE_GRACE
+        ):
+            return self._tokens(fresh, fresh.refresh_counter, scopes)
+        await store.delete_grant(self._database, grant.id)
+        raise OAuthError("invalid_grant", "The refresh token was used before; sign in again.")
+
+    async def revoke(self, client: Client, token: str) -> None:
+        """End the sign-in that a refresh or access token of the client belongs to, if there is."""
+        claim = self._refresh_tokens.read(token)
+        grant_id = None if claim is None else claim.session_id
+        if grant_id is None:
+            claims = await self._claims(token)
+            grant_id = None if claims is None else UUID(claims["gid"])
+        grant = None if grant_id is None else await store.find_grant(self._database, grant_id)
+        if grant is not None and grant.client_id == client.id:
+            await store.delete_grant(self._database, grant.id)
+
+    async def introspect(self, client: Client, token: str) -> dict[str, Any]:
+        """Say whether a token of the client is good, and for what (RFC 7662)."""
+        claims = await self._claims(token)
+        grant = None
+        if claims is not None:
+            grant = await store.find_grant(self._database, UUID(claims["gid"]))
+        if claims is None or grant is None or grant.client_id != client.id:
+            return {"active": False}
+        names = ("iss", "sub", "aud", "exp", "iat", "jti", "scope", "client_id")
+        return {"active": True, "token_type": "Bearer"} | {name: claims[name] for name in names}
+
+    async def userinfo(self, token: str) -> dict[str, Any]:
+        """Return what an access token's application may know. Raises OAuthError `invalid_token`."""
+        claims = await self._claims(token)
+        grant = None
+        if claims is not None:
+            grant = await store.find_grant(self._database, UUID(claims["gid"]))
+        if claims is None or grant is None:
+            raise OAuthError(
+                "invalid_token", "The token is expired, ended or not ours.", status=401
+            )
+        return {"sub": str(grant.user_id)} | _profile(grant, set(claims["scope"].split()))
+
+    async def hinted(self, id_token: str) -> dict[str, Any] | None:
+        """Return the claims of an ID token of ours, expired or not, or None."""
+        try:
+            token = jwt.decode(id_token, await self._public_key(id_token), algorithms=[ALGORITHM])
+        except (JoseError, ValueError):
+            return None
+        claims: dict[str, Any] = dict(token.claims)
+        return claims if claims.get("iss") == self._issuer and "azp" in claims else None
+
+    def _tokens(self, grant: Grant, counter: int, scopes: tuple[str, ...]) -> Tokens:
+        now = int(time.time())
+        access_token = self._sign(
+            ACCESS_TYPE,
+            {
+                "iss": self._issuer,
+                "sub": str(grant.user_id),
+                "aud": self._audience,
+                "client_id": grant.client_id,
+                "scope": " ".join(scopes),
+                "gid": str(grant.id),
+                "jti": str(uuid7()),
+                "iat": now,
+                "exp": now + TOKEN_SECONDS,
+            },
+        )
+        claims = {
+            "iss": self._issuer,
+            "sub": str(grant.user_id),
+            "aud": grant.client_id,
+            "azp": grant.client_id,
+            "iat": now,
+            "exp": now + TOKEN_SECONDS,
+            "auth_time": int(grant.authenticated_at.timestamp()),
+            "amr": grant.methods,
+            "at_hash": create_half_hash(access_token, ALGORITHM).decode(),
+        }
+        if grant.nonce is not None:
+            claims["nonce"] = grant.nonce
+        if grant.session_id is not None:
+            claims["sid"] = str(grant.session_id)
+        id_token = self._sign(ID_TYPE, claims | _profile(grant, set(scopes)))
+        refresh_token = self._refresh_tokens.write(RefreshClaim(grant.id, counter))
+        return Tokens(access_token, id_token, refresh_token, scopes)
+
+    def _sign(self, kind: str, claims: dict[str, Any]) -> str:
+        key = self._keys.current
+        header = {"alg": ALGORITHM, "kid": key.id, "typ": kind}
+        return jwt.encode(header, claims, ECKey.import_key(key.private_key))
+
+    async def _claims(self, token: str) -> dict[str, Any] | None:
+        try:
+            decoded = jwt.decode(token, await self._public_key(token), algorithms=[ALGORITHM])
+        except (JoseError, ValueError):
+            return None
+        claims: dict[str, Any] = dict(decoded.claims)
+        is_ours = (
+            decoded.header.get("typ") == ACCESS_TYPE
+            and claims.get("iss") == self._issuer
+            and claims.get("aud") == self._audience
+            and "gid" in claims
+        )
+        return claims if is_ours and claims["exp"] > time.time() else None
+
+    async def _public_key(self, token: str) -> ECKey:
+        header = extract_compact(token.encode()).headers()
+        key = await self._keys.key(str(header.get("kid")))
+        if key is None:
+            raise ValueError("the token names no key of ours")
+        return ECKey.import_key(key)
+
+
+def _profile(grant: Grant, scopes: set[str]) -> dict[str, Any]:
+    claims: dict[str, Any] = {}
+    if "email" in scopes:
+        claims |= {"email": grant.email, "email_verified": True}
+    if "profile" in scopes:
+        claims |= {
+            "preferred_username": grant.email,
+            "updated_at": int(grant.updated_at.timestamp()),
+        }
+        if grant.name is not None:
+            claims["name"] = grant.name
+    if "roles" in scopes:
+        claims["roles"] = grant.roles
+    return claims

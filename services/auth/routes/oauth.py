@@ -1,0 +1,277 @@
+"""Freehold as an OpenID provider: `/oauth2/…` and its discovery document."""
+
+import html
+from collections.abc import Awaitable
+from typing import Final
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from services.auth.devices import device_of
+from services.auth.origins import OriginPolicy
+from services.auth.provider import clients
+from services.auth.provider.authorization import (
+    Authorization,
+    AuthorizationRequest,
+    RedirectError,
+    UnsafeRequestError,
+)
+from services.auth.provider.errors import OAuthError
+from services.auth.provider.store import Client
+from services.auth.provider.tokens import ALGORITHM, TOKEN_SECONDS, ProviderTokens, Tokens
+from services.auth.refresh_cookie import RefreshCookie
+from services.auth.routes.answers import NO_STORE
+from services.auth.routes.pages import SECURITY_HEADERS
+from shared.chassis.database import Database
+from shared.chassis.errors import Problem
+from shared.chassis.http import json_response, read_json
+from shared.schemas.api.provider import SCOPES, ConsentDecision, Destination, Interaction
+from shared.schemas.problems import ProblemCode
+
+SIGN_IN_PAGE: Final = "/oauth2/sign-in"
+_LARGEST_FORM: Final = 16 * 1024
+_UNAUTHORIZED: Final = 401
+_ERROR_PAGE: Final = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Sign-in not possible</title></head>
+<body><main><h1>Sign-in not possible</h1><p>{text}</p>
+<p>Go back and try again, or tell whoever runs the application.</p></main></body></html>
+"""
+
+
+class OAuthRoutes:
+    """Authorization code with PKCE, and what belongs to it."""
+
+    def __init__(
+        self,
+        database: Database,
+        authorization: Authorization,
+        tokens: ProviderTokens,
+        *,
+        cookie: RefreshCookie,
+        origins: OriginPolicy,
+        issuer: str,
+    ) -> None:
+        self._database = database
+        self._authorization = authorization
+        self._tokens = tokens
+        self._cookie = cookie
+        self._origins = origins
+        self._issuer = issuer
+
+    def routes(self) -> list[Route]:
+        """Return the routes of this resource."""
+        return [
+            Route("/.well-known/openid-configuration", self.discover, methods=["GET"]),
+            Route("/oauth2/authorize", self.authorize, methods=["GET", "POST"]),
+            Route("/oauth2/interaction", self.interact, methods=["GET"]),
+            Route("/oauth2/consent", self.decide, methods=["POST"]),
+            Route("/oauth2/token", self.token, methods=["POST"]),
+            Route("/oauth2/userinfo", self.userinfo, methods=["GET", "POST"]),
+            Route("/oauth2/revoke", self.revoke, methods=["POST"]),
+            Route("/oauth2/introspect", self.introspect, methods=["POST"]),
+        ]
+
+    async def discover(self, _: Request) -> Response:
+        """Answer with what this provider can do."""
+        here = f"{self._issuer}/oauth2"
+        methods = ["client_secret_basic", "client_secret_post"]
+        document = {
+            "issuer": self._issuer,
+            "authorization_endpoint": f"{here}/authorize",
+            "token_endpoint": f"{here}/token",
+            "userinfo_endpoint": f"{here}/userinfo",
+            "revocation_endpoint": f"{here}/revoke",
+            "introspection_endpoint": f"{here}/introspect",
+            "end_session_endpoint": f"{here}/logout",
+            "jwks_uri": f"{self._issuer}/.well-known/jwks.json",
+            "scopes_supported": list(SCOPES),
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": [ALGORITHM],
+            "token_endpoint_auth_methods_supported": [*methods, "none"],
+            "revocation_endpoint_auth_methods_supported": [*methods, "none"],
+            "introspection_endpoint_auth_methods_supported": methods,
+            "code_challenge_methods_supported": ["S256"],
+            "prompt_values_supported": ["none", "login", "consent"],
+            "claims_supported": [
+                *("sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", "azp", "sid"),
+                *("name", "preferred_username", "email", "email_verified", "updated_at", "roles"),
+            ],
+            "authorization_response_iss_parameter_supported": True,
+            "claims_parameter_supported": False,
+            "request_parameter_supported": False,
+            "request_uri_parameter_supported": False,
+        }
+        return JSONResponse(document, headers={"Cache-Control": "public, max-age=300"})
+
+    async def authorize(self, request: Request) -> Response:
+        """Send the browser on: back with a code or an error, or to the page that asks."""
+        try:
+            parameters = await _parameters(request)
+            asked = await self._authorization.read(parameters)
+        except UnsafeRequestError as error:
+            return _error_page(str(error))
+        except RedirectError as error:
+            return _see_other(error.location)
+        session = await self._authorization.session(self._cookie.read(request))
+        needs = await self._authorization.needs(asked, session)
+        if not needs and session is not None:
+            device = device_of(request)
+            return _see_other(await self._authorization.grant(asked, session, device))
+        if "none" in asked.prompts:
+            code = "login_required" if needs == "login" else "consent_required"
+            return _see_other(self._authorization.refuse(asked, code, "Somebody has to be asked."))
+        return _see_other(f"{SIGN_IN_PAGE}?{urlencode(parameters)}")
+
+    async def interact(self, request: Request) -> Response:
+        """Answer with what the page has to ask for."""
+        asked = await self._read(dict(request.query_params))
+        session = await self._authorization.session(self._cookie.read(request))
+        needs = await self._authorization.needs(asked, session)
+        answer = Interaction(
+            step="login" if needs == "login" else "consent",
+            client_name=asked.client.name,
+            email=None if session is None else session.email,
+            scopes=[text for scope, text in SCOPES.items() if scope in asked.scopes],
+        )
+        return json_response(answer, headers=NO_STORE)
+
+    async def decide(self, request: Request) -> Response:
+        """Take what somebody said to the request, and answer with where the browser goes."""
+        self._origins.require_allowed(request)
+        body = await read_json(request, ConsentDecision)
+        asked = await self._read(body.parameters)
+        session = await self._authorization.session(self._cookie.read(request))
+        if session is None or await self._authorization.needs(asked, session) == "login":
+            raise Problem(ProblemCode.AUTHENTICATION_REQUIRED)
+        if body.allow:
+            location = await self._authorization.grant(asked, session, device_of(request))
+        else:
+            location = self._authorization.refuse(asked, "access_denied", "The user said no.")
+        return json_response(Destination(location=location), headers=NO_STORE)
+
+    async def token(self, request: Request) -> Response:
+        """Exchange a code or a refresh token."""
+        return await _answered(self._exchange(request))
+
+    async def userinfo(self, request: Request) -> Response:
+        """Answer with what the access token's application may know of its user."""
+        return await _answered(self._describe_user(request), challenge="Bearer")
+
+    async def revoke(self, request: Request) -> Response:
+        """End what a token stands for; a token that is none is no error (RFC 7009)."""
+        return await _answered(self._revoke(request))
+
+    async def introspect(self, request: Request) -> Response:
+        """Say whether a token of the asking client is good (RFC 7662)."""
+        return await _answered(self._introspect(request))
+
+    async def _exchange(self, request: Request) -> Response:
+        client, form = await self._client(request)
+        grant_type = form.get("grant_type")
+        if grant_type == "authorization_code":
+            return _token_answer(await self._tokens.redeem(client, form))
+        if grant_type == "refresh_token":
+            return _token_answer(await self._tokens.refresh(client, form))
+        raise OAuthError("unsupported_grant_type", "Use a code or a refresh token.")
+
+    async def _describe_user(self, request: Request) -> Response:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise OAuthError("invalid_token", "Send a bearer token.", status=_UNAUTHORIZED)
+        return JSONResponse(await self._tokens.userinfo(token.strip()), headers=NO_STORE)
+
+    async def _revoke(self, request: Request) -> Response:
+        client, form = await self._client(request)
+        await self._tokens.revoke(client, form.get("token", ""))
+        return Response(status_code=200, headers=NO_STORE)
+
+    async def _introspect(self, request: Request) -> Response:
+        client, form = await self._client(request)
+        if client.secret_hash is None:
+            raise OAuthError("invalid_client", "Public clients may not ask.", status=_UNAUTHORIZED)
+        answer = await self._tokens.introspect(client, form.get("token", ""))
+        return JSONResponse(answer, headers=NO_STORE)
+
+    async def _client(self, request: Request) -> tuple[Client, dict[str, str]]:
+        form = await _form(request)
+        authorization = request.headers.get("authorization")
+        return await clients.authenticate(self._database, authorization, form), form
+
+    async def _read(self, parameters: dict[str, str]) -> AuthorizationRequest:
+        try:
+            return await self._authorization.read(parameters)
+        except (UnsafeRequestError, RedirectError) as error:
+            raise Problem(ProblemCode.VALIDATION_FAILED, "The request is not in order.") from error
+
+
+async def _parameters(request: Request) -> dict[str, str]:
+    if request.method == "POST":
+        try:
+            return await _form(request)
+        except OAuthError as error:
+            raise UnsafeRequestError(
+                "The application sent a request that cannot be read."
+            ) from error
+    pairs = request.query_params.multi_items()
+    if len(pairs) != len(dict(pairs)):
+        raise UnsafeRequestError("The application sent a parameter twice.")
+    return dict(pairs)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/x-www-form-urlencoded":
+        raise OAuthError("invalid_request", "Send application/x-www-form-urlencoded.")
+    body = await request.body()
+    if len(body) > _LARGEST_FORM:
+        raise OAuthError("invalid_request", "The form is too large.")
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=50)
+    except ValueError as error:
+        raise OAuthError("invalid_request", "The form cannot be read.") from error
+    if len(pairs) != len(dict(pairs)):
+        raise OAuthError("invalid_request", "A parameter came twice.")
+    return dict(pairs)
+
+
+async def _answered(work: Awaitable[Response], *, challenge: str = "Basic") -> Response:
+    try:
+        return await work
+    except OAuthError as error:
+        return _error(error, challenge=challenge)
+
+
+def _token_answer(tokens: Tokens) -> Response:
+    answer = {
+        "access_token": tokens.access_token,
+        "token_type": "Bearer",
+        "expires_in": TOKEN_SECONDS,
+        "id_token": tokens.id_token,
+        "refresh_token": tokens.refresh_token,
+        "scope": " ".join(tokens.scopes),
+    }
+    return JSONResponse(answer, headers=NO_STORE | {"Pragma": "no-cache"})
+
+
+def _error(error: OAuthError, *, challenge: str) -> Response:
+    headers = dict(NO_STORE)
+    if error.status == _UNAUTHORIZED:
+        told = f', error="{error.code}"' if challenge == "Bearer" else ""
+        headers["WWW-Authenticate"] = f'{challenge} realm="Freehold"{told}'
+    answer = {"error": error.code, "error_description": error.description}
+    return JSONResponse(answer, error.status, headers=headers)
+
+
+def _error_page(text: str) -> Response:
+    page = _ERROR_PAGE.format(text=html.escape(text))
+    return Response(page, 400, headers=SECURITY_HEADERS, media_type="text/html")
+
+
+def _see_other(location: str) -> Response:
+    # 303 and not 307: what a form posted is not posted on.
+    return RedirectResponse(location, 303, headers=NO_STORE | {"Referrer-Policy": "no-referrer"})

@@ -1,0 +1,53 @@
+"""The part of the auth API that is for administrators."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from shared.schemas.api.auth import Input, User
+
+
+class ManagedUser(User):
+    """An account as administrators see it."""
+
+    disabled_at: datetime | None
+
+
+class ManagedUserDetail(ManagedUser):
+    """One account and what hangs on it."""
+
+    disabled_reason: str | None
+    has_password: bool
+    sessions: int = Field(description="Open ones")
+    api_keys: int
+
+
+class ManagedUserUpdate(Input):
+    """Change an account; fields left out stay as they are."""
+
+    name: str | None = Field(default=None, max_length=200)
+    roles: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,49}$")]] | None = Field(
+        default=None, max_length=32
+    )
+
+
+class DisableUser(Input):
+    """Let nobody in by an account."""
+
+    reason: str | None = Field(default=None, max_length=500)
+
+
+class AuditEntry(BaseModel):
+    """One act, by whom, on whom and from where."""
+
+    id: UUID
+    at: datetime
+    action: str
+    actor_id: UUID | None
+    user_id: UUID | None
+    session_id: UUID | None
+    address: str | None
+    user_agent: str | None
+    details: dict[str, Any]
