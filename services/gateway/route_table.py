@@ -16,6 +16,7 @@ from services.gateway.route_tables.gateway import GATEWAY_ROUTES
 from services.gateway.route_tables.jobs import JOBS_ROUTES
 from services.gateway.route_tables.mail import MAIL_ROUTES
 from services.gateway.route_tables.oauth import OAUTH_ROUTES
+from services.gateway.route_tables.pages import PAGE_ROUTES
 from services.gateway.route_tables.passwords import PASSWORD_ROUTES
 from services.gateway.route_tables.realtime import REALTIME_ROUTES
 from services.gateway.route_tables.users import USER_ROUTES
@@ -26,6 +27,7 @@ ROUTES: Final = (
     *PASSWORD_ROUTES,
     *USER_ROUTES,
     *OAUTH_ROUTES,
+    *PAGE_ROUTES,
     *FACTOR_ROUTES,
     *FILES_ROUTES,
     *MAIL_ROUTES,

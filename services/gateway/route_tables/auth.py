@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.gateway.route import JSON_OBJECT, PAGING, TEXT, Access, Route
+from services.gateway.route import JSON_OBJECT, PAGING, Access, Route
 from shared.schemas.api import auth
 from shared.schemas.api.pages import Page
 
@@ -158,29 +158,5 @@ AUTH_ROUTES: Final = (
         access=Access.PUBLIC,
         summary="Read the public keys that verify access tokens",
         answer_contents=JSON_OBJECT,
-    ),
-    Route(
-        method="GET",
-        path="/verify",
-        service="auth",
-        access=Access.PUBLIC,
-        summary="Open the page that mailed verification links lead to; it changes nothing itself",
-        answer_contents={"text/html": TEXT},
-    ),
-    Route(
-        method="GET",
-        path="/verify/page.js",
-        service="auth",
-        access=Access.PUBLIC,
-        summary="Read the script of the page",
-        documented=False,
-    ),
-    Route(
-        method="GET",
-        path="/verify/page.css",
-        service="auth",
-        access=Access.PUBLIC,
-        summary="Read the style of the page",
-        documented=False,
     ),
 )

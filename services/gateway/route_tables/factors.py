@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.gateway.route import TEXT, Access, Route
+from services.gateway.route import Access, Route
 from shared.schemas.api import auth, factors
 
 FACTOR_ROUTES: Final = (
@@ -103,29 +103,5 @@ FACTOR_ROUTES: Final = (
         request=factors.MagicLinkVerifyRequest,
         answer=auth.Session,
         guessable=True,
-    ),
-    Route(
-        method="GET",
-        path="/magic-link",
-        service="auth",
-        access=Access.PUBLIC,
-        summary="Open the page that mailed links to log in lead to; it changes nothing itself",
-        answer_contents={"text/html": TEXT},
-    ),
-    Route(
-        method="GET",
-        path="/magic-link/page.js",
-        service="auth",
-        access=Access.PUBLIC,
-        summary="Read the script of the page",
-        documented=False,
-    ),
-    Route(
-        method="GET",
-        path="/magic-link/page.css",
-        service="auth",
-        access=Access.PUBLIC,
-        summary="Read the style of the page",
-        documented=False,
     ),
 )

@@ -2,16 +2,11 @@
 
 from typing import Final
 
-from services.gateway.route import JSON_OBJECT, PAGING, TEXT, Access, Route
+from services.gateway.route import JSON_OBJECT, PAGING, Access, Route
 from shared.schemas.api import provider
 from shared.schemas.api.pages import Page
 
 _FORM: Final = {"application/x-www-form-urlencoded": {"type": "object"}}
-_PAGES: Final = {
-    "sign-in": "Open the page that asks who somebody is and what an application may know",
-    "sign-out": "Open the page that asks whether to sign out",
-    "logged-out": "Open the page that says that somebody is signed out",
-}
 
 
 def _public(method: str, path: str, summary: str, **more: object) -> Route:
@@ -94,15 +89,6 @@ OAUTH_ROUTES: Final = (
         "Sign out of the browser's session",
         answer=provider.Destination,
         documented=False,
-    ),
-    *(
-        _public("GET", f"/oauth2/{name}", summary, answer_contents={"text/html": TEXT})
-        for name, summary in _PAGES.items()
-    ),
-    *(
-        _public("GET", f"/oauth2/{name}/page.{kind}", "Read a file of the page", documented=False)
-        for name in _PAGES
-        for kind in ("js", "css")
     ),
     Route(
         method="POST",

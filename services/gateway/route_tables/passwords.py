@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.gateway.route import TEXT, Access, Route
+from services.gateway.route import Access, Route
 from shared.schemas.api import passwords
 
 PASSWORD_ROUTES: Final = (
@@ -36,29 +36,5 @@ PASSWORD_ROUTES: Final = (
         status=204,
         request=passwords.PasswordChange,
         guessable=True,
-    ),
-    Route(
-        method="GET",
-        path="/reset",
-        service="auth",
-        access=Access.PUBLIC,
-        summary="Open the page that mailed reset links lead to; it changes nothing itself",
-        answer_contents={"text/html": TEXT},
-    ),
-    Route(
-        method="GET",
-        path="/reset/page.js",
-        service="auth",
-        access=Access.PUBLIC,
-        summary="Read the script of the page",
-        documented=False,
-    ),
-    Route(
-        method="GET",
-        path="/reset/page.css",
-        service="auth",
-        access=Access.PUBLIC,
-        summary="Read the style of the page",
-        documented=False,
     ),
 )
