@@ -31,6 +31,7 @@ from shared.chassis.relay import Relay
 from shared.chassis.settings import BusSettings, DatabaseSettings
 from shared.schemas.events.auth import SignupRequested
 from shared.schemas.events.envelope import Event
+from shared.schemas.events.subscriptions import SUBSCRIPTIONS
 
 SCHEMA: Final = "mail"
 SUBJECTS: Final = 20
@@ -160,7 +161,7 @@ async def work(database: Database, bus: Bus, lifecycle: Lifecycle) -> None:
             database,
             lifecycle,
             queue="mail.events",
-            handlers={SignupRequested: effects.on_event},
+            handlers=dict.fromkeys(SUBSCRIPTIONS["mail.events"], effects.on_event),
         )
     )
 

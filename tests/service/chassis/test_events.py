@@ -12,6 +12,7 @@ from shared.chassis.errors import PermanentFailure, Unavailable
 from shared.chassis.relay import Relay
 from shared.schemas.events.auth import SignupRequested
 from shared.schemas.events.envelope import Event
+from shared.schemas.events.subscriptions import SUBSCRIPTIONS
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.waiting import eventually
 from tests.service.chassis.conftest import Messaging
@@ -41,7 +42,7 @@ def consumer(messaging: Messaging, handler: Any) -> EventConsumer:
         messaging.database,
         messaging.lifecycle,
         queue="mail.events",
-        handlers={SignupRequested: handler},
+        handlers=dict.fromkeys(SUBSCRIPTIONS["mail.events"], handler),
     )
 
 

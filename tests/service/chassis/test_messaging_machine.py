@@ -26,6 +26,7 @@ from shared.chassis.relay import Relay
 from shared.chassis.settings import DatabaseSettings
 from shared.schemas.events.auth import SignupRequested
 from shared.schemas.events.envelope import Event
+from shared.schemas.events.subscriptions import SUBSCRIPTIONS
 
 SUBJECTS = st.sampled_from(["a", "b", "c"])
 TABLES = """
@@ -102,7 +103,7 @@ class Messaging(RuleBasedStateMachine):
             self.database,
             lifecycle,
             queue="mail.events",
-            handlers={SignupRequested: self._record},
+            handlers=dict.fromkeys(SUBSCRIPTIONS["mail.events"], self._record),
         )
         self.dies_in_handler = False
 
