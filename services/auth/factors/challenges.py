@@ -14,12 +14,14 @@ from services.auth.factors.records import Challenge
 from services.auth.records import Account, Method
 from shared.chassis.database import Executor, Transaction
 from shared.chassis.errors import Problem
+from shared.chassis.identity.tokens import Identity
 from shared.schemas.api.auth import TokenDelivery
 from shared.schemas.problems import ProblemCode
 
 CHALLENGE_LIFETIME: Final = timedelta(minutes=10)
 CHALLENGE_FAILURES: Final = 5
 RECOVERY_CODE: Final = "recovery_code"
+SECOND_PROOFS: Final = frozenset({Method.ONE_TIME_CODE, Method.RECOVERY_CODE, Method.PASSKEY})
 _TOKEN_BYTES = 32
 
 
@@ -49,6 +51,18 @@ class Challenges:
         if found and await store.count_recovery_codes(executor, user_id):
             found.append(RECOVERY_CODE)
         return tuple(found)
+
+    async def require_second_proof(self, executor: Executor, identity: Identity) -> bool:
+        """Tell whether the account has a second factor.
+
+        Raises a 403 problem if it has and this session was opened without: somebody who got hold
+        of a session from before the factor must not replace it.
+        """
+        if not await self.methods(executor, identity.user_id):
+            return False
+        if not SECOND_PROOFS & identity.methods:
+            raise Problem(ProblemCode.REAUTHENTICATION_REQUIRED)
+        return True
 
     async def open(
         self,

@@ -1,9 +1,7 @@
 """How an account gets, changes and loses its second factors."""
 
 from dataclasses import dataclass
-from typing import Final
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
@@ -13,16 +11,15 @@ from services.auth.factors import store
 from services.auth.factors.challenges import Challenges
 from services.auth.factors.notices import FactorNotices
 from services.auth.factors.proofs import CodeProofs, TotpSecrets
-from services.auth.factors.recovery_codes import hash_code, new_codes
+from services.auth.factors.recovery_codes import renew_codes
 from services.auth.factors.totp import matching_step, new_secret, provisioning_uri, shown_secret
 from services.auth.records import Account, Device, Method
 from services.auth.sessions import Sessions
-from shared.chassis.database import Database, Executor, Transaction
+from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.identity.tokens import Identity
 from shared.schemas.problems import ProblemCode
 
-SECOND_PROOFS: Final = frozenset({Method.ONE_TIME_CODE, Method.RECOVERY_CODE, Method.PASSKEY})
 _SPENT = "This app is confirmed already or was asked for in another session; start anew."
 
 
@@ -69,7 +66,7 @@ class Enrolment:
         secret, totp_id = new_secret(), uuid7()
         async with self._database.transaction() as transaction:
             account = await own_account(transaction, identity)
-            await self.require_second_proof(transaction, identity)
+            await self._challenges.require_second_proof(transaction, identity)
             await store.put_pending_totp(
                 transaction,
                 totp_id=totp_id,
@@ -97,7 +94,7 @@ class Enrolment:
             app = await store.lock_pending_totp(transaction, account.id, identity.session_id)
             if app is None:
                 raise Problem(ProblemCode.FACTOR_MISSING, _SPENT)
-            await self.require_second_proof(transaction, identity)
+            await self._challenges.require_second_proof(transaction, identity)
             secret = self._secrets.open(app.sealed_secret, app.id)
             step = matching_step(secret, code, now=app.now)
             if step is None:
@@ -115,7 +112,7 @@ class Enrolment:
                 else "An authenticator app was added.",
                 end_others=end_others,
             )
-            return await self._new_codes(transaction, account.id)
+            return await renew_codes(transaction, account.id)
 
     async def remove(
         self, identity: Identity, method: Method, code: str, device: Device, *, end_others: bool
@@ -160,7 +157,7 @@ class Enrolment:
         async with self._database.transaction() as transaction:
             account = await own_account(transaction, identity)
             await store.lock_factors(transaction, account.id)
-            if not await self.require_second_proof(transaction, identity):
+            if not await self._challenges.require_second_proof(transaction, identity):
                 raise Problem(ProblemCode.FACTOR_MISSING)
             await self._changed(
                 transaction,
@@ -171,19 +168,7 @@ class Enrolment:
                 change="New recovery codes were made; the old ones do not work any more.",
                 end_others=end_others,
             )
-            return await self._new_codes(transaction, account.id)
-
-    async def require_second_proof(self, executor: Executor, identity: Identity) -> bool:
-        """Tell whether the account has a second factor.
-
-        Raises a 403 problem if it has and this session was opened without: somebody who got hold
-        of a session from before the factor must not replace it.
-        """
-        if not await self._challenges.methods(executor, identity.user_id):
-            return False
-        if not SECOND_PROOFS & identity.methods:
-            raise Problem(ProblemCode.REAUTHENTICATION_REQUIRED)
-        return True
+            return await renew_codes(transaction, account.id)
 
     async def _changed(
         self,
@@ -202,10 +187,3 @@ class Enrolment:
         )
         if end_others:
             await self._sessions.end_others(transaction, user_id=account.id, keep=session_id)
-
-    async def _new_codes(self, transaction: Transaction, user_id: UUID) -> list[str]:
-        codes = new_codes()
-        await store.replace_recovery_codes(
-            transaction, user_id, [hash_code(code) for code in codes]
-        )
-        return codes

@@ -3,6 +3,10 @@
 import hashlib
 import secrets
 from typing import Final
+from uuid import UUID
+
+from services.auth.factors import store
+from shared.chassis.database import Transaction
 
 CODES: Final = 10
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -26,3 +30,10 @@ def hash_code(code: str) -> bytes:
     """Return what is stored of a code, however it was typed: case, spaces and hyphens are free."""
     typed = "".join(code.split()).replace("-", "").lower().translate(_MISREAD)
     return hashlib.sha256(typed.encode()).digest()
+
+
+async def renew_codes(transaction: Transaction, user_id: UUID) -> list[str]:
+    """Give an account new codes, which nobody can show again; the old ones are worth nothing."""
+    codes = new_codes()
+    await store.replace_recovery_codes(transaction, user_id, [hash_code(code) for code in codes])
+    return codes
