@@ -23,6 +23,8 @@ from services.auth.logins import Logins
 from services.auth.mailing.mails import AccountMails
 from services.auth.master_key import MasterKey
 from services.auth.origins import OriginPolicy
+from services.auth.passkeys import parts as passkeys
+from services.auth.passkeys.second_factor import Passkeys
 from services.auth.password_resets import PasswordResets
 from services.auth.passwords import PasswordHasher
 from services.auth.provider import parts as provider
@@ -108,6 +110,7 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
         PublicKeyRoutes(core.keys),
         PageRoutes(),
         *factors.resources(core, logins),
+        *passkeys.resources(core),
         *provider.resources(core),
         InternalRoutes(settings, core.keys, RevocationFeed(database), api_keys, links),
         JobRoutes(settings, database, service=NAME),
@@ -132,7 +135,7 @@ async def _core(settings: AuthSettings, lifecycle: Lifecycle) -> Core:
     issuer = AccessTokenIssuer(keys, issuer=settings.public_url)
     cookie = RefreshCookie(settings.public_url)
     link_tokens = LinkTokens(master_key)
-    challenges = Challenges([AuthenticatorApps()])
+    challenges = Challenges([AuthenticatorApps(), Passkeys()])
     sessions = Sessions(
         database,
         outbox,

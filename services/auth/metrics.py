@@ -14,11 +14,20 @@ class LoginOutcome(StrEnum):
     OVERLOADED = "overloaded"
 
 
+class PasskeyOutcome(StrEnum):
+    """What came of something that a passkey was said to have signed."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    COPIED = "copied"
+
+
 LOGINS = Counter("auth_logins_total", "Attempts to log in with a password", ["outcome"])
 REFRESHES = Counter("auth_refreshes_total", "Attempts to refresh a session", ["outcome"])
 SECOND_PROOFS = Counter(
     "auth_second_proofs_total", "Codes given as a second proof, at log-in and later", ["outcome"]
 )
+PASSKEYS = Counter("auth_passkeys_total", "Proofs by passkey, at log-in and later", ["outcome"])
 PASSWORD_QUEUE = Gauge(
     "auth_password_queue", "Requests that hash a password or wait for a thread to do so"
 )

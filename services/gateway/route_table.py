@@ -17,6 +17,7 @@ from services.gateway.route_tables.jobs import JOBS_ROUTES
 from services.gateway.route_tables.mail import MAIL_ROUTES
 from services.gateway.route_tables.oauth import OAUTH_ROUTES
 from services.gateway.route_tables.pages import PAGE_ROUTES
+from services.gateway.route_tables.passkeys import PASSKEY_ROUTES
 from services.gateway.route_tables.passwords import PASSWORD_ROUTES
 from services.gateway.route_tables.realtime import REALTIME_ROUTES
 from services.gateway.route_tables.users import USER_ROUTES
@@ -29,6 +30,7 @@ ROUTES: Final = (
     *OAUTH_ROUTES,
     *PAGE_ROUTES,
     *FACTOR_ROUTES,
+    *PASSKEY_ROUTES,
     *FILES_ROUTES,
     *MAIL_ROUTES,
     *REALTIME_ROUTES,

@@ -56,6 +56,11 @@ class ProblemCode(StrEnum):
     CODE_INVALID = "code_invalid"
     FACTOR_MISSING = "factor_missing"
     SECOND_FACTOR_REQUIRED = "second_factor_required"
+    PASSKEY_INVALID = "passkey_invalid"
+    PASSKEY_NOT_ADDED = "passkey_not_added"
+    PASSKEY_NOT_FOUND = "passkey_not_found"
+    PASSKEYS_FULL = "passkeys_full"
+    PASSKEYS_UNAVAILABLE = "passkeys_unavailable"
     REFRESH_TOKEN_INVALID = "refresh_token_invalid"  # noqa: S105 - the name of a problem
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - the name of a problem
     SESSION_NOT_FOUND = "session_not_found"
@@ -221,7 +226,30 @@ PROBLEMS: dict[ProblemCode, ProblemKind] = {
     ProblemCode.SECOND_FACTOR_REQUIRED: _kind(
         403,
         "Second factor required",
-        "This account has a second factor; send its `code`, or a `recovery_code`.",
+        "This account has a second factor; send its `code`, or a `recovery_code`, or use "
+        "POST /v1/auth/step-up/passkey.",
+    ),
+    ProblemCode.PASSKEY_INVALID: _kind(
+        401,
+        "Passkey not accepted",
+        "The passkey was not accepted, or it took longer than five minutes; try again, or log in "
+        "another way.",
+    ),
+    ProblemCode.PASSKEY_NOT_ADDED: _kind(
+        400,
+        "Passkey not added",
+        "The passkey could not be checked, is registered already, or took longer than five "
+        "minutes; start anew.",
+    ),
+    ProblemCode.PASSKEY_NOT_FOUND: _kind(404, "Passkey not found", "You have no such passkey."),
+    ProblemCode.PASSKEYS_FULL: _kind(
+        409, "Too many passkeys", "An account has 20 passkeys at most; remove one first."
+    ),
+    ProblemCode.PASSKEYS_UNAVAILABLE: _kind(
+        409,
+        "Passkeys unavailable",
+        "Browsers keep passkeys for named sites only, and this one has a bare IP address. Log in "
+        "another way; the operator can give FREEHOLD_PUBLIC_URL a host name.",
     ),
     ProblemCode.FACTOR_MISSING: _kind(
         409, "No second factor", "This account has no such second factor; set one up first."

@@ -32,6 +32,8 @@ class Action(StrEnum):
     FACTOR_FAILED = "factor.failed"
     FACTOR_ADDED = "factor.added"
     FACTOR_REMOVED = "factor.removed"
+    PASSKEY_RENAMED = "passkey.renamed"
+    PASSKEY_COPIED = "passkey.copied"
     RECOVERY_CODES_RENEWED = "recovery_codes.renewed"
     RECOVERY_CODE_USED = "recovery_code.used"
     SESSION_STEPPED_UP = "session.stepped_up"
