@@ -3,6 +3,7 @@
 const byId = (id) => document.getElementById(id);
 const forms = ["login", "code-form", "consent"].map(byId);
 const parameters = new URLSearchParams(location.search);
+const knowsPasskeys = Boolean(window.PublicKeyCredential?.parseRequestOptionsFromJSON);
 let mfaToken = null;
 
 function show(form, text) {
@@ -64,10 +65,30 @@ async function entered(response) {
   const answer = await response.json();
   if (answer.mfa_required) {
     mfaToken = answer.mfa_token;
+    byId("passkey-step").hidden = !knowsPasskeys || !answer.methods.includes("passkey");
     show(byId("code-form"), "One more proof, please.");
     return;
   }
   goOn();
+}
+
+async function usePasskey(begin, end, body) {
+  const asked = await post(begin, body);
+  if (!asked.ok) {
+    byId("message").textContent = await told(asked);
+    return;
+  }
+  const { publicKey } = await asked.json();
+  let credential;
+  try {
+    credential = await navigator.credentials.get({
+      publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(publicKey),
+    });
+  } catch {
+    byId("message").textContent = "No passkey was used. Try again, or sign in another way.";
+    return;
+  }
+  await entered(await post(end, { ...body, credential: credential.toJSON() }));
 }
 
 async function decide(allow) {
@@ -80,18 +101,25 @@ async function decide(allow) {
   location.replace((await response.json()).location);
 }
 
+async function pressed(button, act) {
+  button.disabled = true;
+  try {
+    await act();
+  } catch {
+    byId("message").textContent = "The server could not be reached. Try again.";
+  }
+  button.disabled = false;
+}
+
 function onSubmit(form, act) {
-  form.addEventListener("submit", async (event) => {
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const button = form.querySelector("button");
-    button.disabled = true;
-    try {
-      await act();
-    } catch {
-      byId("message").textContent = "The server could not be reached. Try again.";
-    }
-    button.disabled = false;
+    pressed(form.querySelector("button"), act);
   });
+}
+
+function onPress(button, act) {
+  button.addEventListener("click", () => pressed(button, act));
 }
 
 onSubmit(byId("login"), async () =>
@@ -102,11 +130,20 @@ onSubmit(byId("login"), async () =>
     }),
   ),
 );
-onSubmit(byId("code-form"), async () =>
-  entered(
-    await post("/v1/auth/mfa/totp/verify", { mfa_token: mfaToken, code: byId("code").value }),
-  ),
+onSubmit(byId("code-form"), async () => {
+  const code = byId("code").value.replace(/\s/g, "");
+  const kind = /^\d{6}$/.test(code) ? "totp" : "recovery";
+  await entered(await post(`/v1/auth/mfa/${kind}/verify`, { mfa_token: mfaToken, code }));
+});
+onPress(byId("passkey"), () =>
+  usePasskey("/v1/auth/passkeys/options", "/v1/auth/passkeys/session", {}),
 );
+onPress(byId("passkey-step"), () =>
+  usePasskey("/v1/auth/mfa/passkey/options", "/v1/auth/mfa/passkey/verify", {
+    mfa_token: mfaToken,
+  }),
+);
+byId("passkey").hidden = !knowsPasskeys;
 onSubmit(byId("consent"), () => decide(true));
 byId("refuse").addEventListener("click", () => decide(false));
 begin().catch(() => show(null, "The server could not be reached. Load this page again."));
