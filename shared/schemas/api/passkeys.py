@@ -106,8 +106,8 @@ class CreatedPasskey(Passkey):
 
     recovery_codes: list[str] | None = Field(
         repr=False,
-        description="With the first second factor of the account: each logs in once in its "
-        "place; shown this once, stored only as hashes",
+        description="If the account had none left: each can once take the place of a second "
+        "factor; shown this once, stored only as hashes",
     )
 
 

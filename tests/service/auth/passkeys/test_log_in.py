@@ -1,11 +1,13 @@
 """Logging in with a passkey alone."""
 
 import asyncio
+import hashlib
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from services.auth.passkeys.store import delete_expired
 from shared.chassis.database import Database
 from tests.service.auth.auth_service import (
     AuthService,
@@ -26,6 +28,7 @@ from tests.service.auth.software_authenticator import (
     actions,
     add_passkey,
     decoded,
+    encoded,
     log_in_with,
     opened,
     options,
@@ -244,3 +247,40 @@ async def test_s36_neither_challenges_nor_signatures_are_kept(
             for challenge in (asked["challenge"], pending["challenge"]):
                 assert challenge not in str(dict(row))
                 assert decoded(challenge) not in row.values()
+
+
+@pytest.mark.parametrize("part", ["clientDataJSON", "authenticatorData", "signature"])
+async def test_an_assertion_with_any_byte_changed_opens_nothing(
+    auth: AuthService, passkey: SoftwareAuthenticator, part: str
+) -> None:
+    asked = await options(auth, "/v1/auth/passkeys/options")
+    credential = passkey.sign(asked)
+    right = decoded(credential["response"][part])
+
+    for place in range(len(right)):
+        wrong = right[:place] + bytes([right[place] ^ 1]) + right[place + 1 :]
+        response = credential["response"] | {part: encoded(wrong)}
+        body = {"credential": credential | {"response": response}}
+        answer = await auth.post("/v1/auth/passkeys/session", body)
+        assert_problem(answer, 401, "passkey_invalid")
+        # Whatever was signed wrongly has spent the challenge; the next one is to get that far too.
+        await auth.database.execute(
+            "INSERT INTO passkey_challenges VALUES ($1, 'log_in', NULL, NULL, now() + '1 minute') "
+            "ON CONFLICT DO NOTHING",
+            hashlib.sha256(decoded(asked["challenge"])).digest(),
+        )
+
+    answer = await auth.post("/v1/auth/passkeys/session", {"credential": credential})
+    assert answer.status_code == 200, answer.text
+
+
+async def test_challenges_that_nobody_signed_are_cleaned_up(auth: AuthService) -> None:
+    await options(auth, "/v1/auth/passkeys/options")
+    live = await options(auth, "/v1/auth/passkeys/options")
+    await auth.database.execute(
+        "UPDATE passkey_challenges SET expires_at = now() WHERE challenge_hash <> $1",
+        hashlib.sha256(decoded(live["challenge"])).digest(),
+    )
+
+    assert await delete_expired(auth.database, limit=10) == 1
+    assert await rows(auth, "passkey_challenges") == 1
