@@ -42,6 +42,7 @@ _LARGEST_PUBLIC_KEY: Final = 4096
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _TRANSPORTS: Final = frozenset(transport.value for transport in AuthenticatorTransport)
 _MILLISECONDS: Final = 1000
+_LOCALHOST: Final = "localhost"
 
 ResultT = TypeVar("ResultT")
 
@@ -58,17 +59,23 @@ class RelyingParty:
     """This installation, as authenticators know it: by the host of its public address.
 
     Pages of that origin may use its passkeys, and those of the allowed origins whose host is the
-    same or lies below it; browsers let no others. The user has to be verified, by finger, face or
-    PIN, every time: a passkey alone is then two factors.
+    same or lies below it; browsers let no others. A machine that is reached by 127.0.0.1 and as
+    localhost is known by the latter, because browsers keep no passkeys for addresses.
+
+    The user has to be verified, by finger, face or PIN, every time: a passkey alone is then two
+    factors.
     """
 
     def __init__(self, public_url: str, client_origins: Collection[str]) -> None:
-        self._id = urlsplit(public_url).hostname or ""
-        self._is_available = not _is_address(self._id)
+        hosts = {
+            origin: urlsplit(origin).hostname or "" for origin in (public_url, *client_origins)
+        }
+        self._id = hosts[public_url]
+        if _is_loopback(self._id) and _LOCALHOST in hosts.values():
+            self._id = _LOCALHOST
+        self._is_available = bool(self._id) and not _is_address(self._id)
         self._origins = [
-            normal_origin(origin)
-            for origin in (public_url, *client_origins)
-            if _is_within(urlsplit(origin).hostname or "", self._id)
+            normal_origin(origin) for origin, host in hosts.items() if _is_within(host, self._id)
         ]
 
     def require_available(self) -> None:
@@ -217,5 +224,9 @@ def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        return not host
+        return False
     return True
+
+
+def _is_loopback(host: str) -> bool:
+    return _is_address(host) and ipaddress.ip_address(host).is_loopback

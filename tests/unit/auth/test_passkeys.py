@@ -68,6 +68,19 @@ def test_only_origins_at_or_below_the_host_may_use_its_passkeys() -> None:
     ]
 
 
+def test_this_machine_is_known_as_localhost_where_it_is_reached_by_both_names() -> None:
+    party = RelyingParty("http://127.0.0.1:8080", ["http://localhost:8080", "https://example.com"])
+
+    party.require_available()
+    assert party._id == "localhost"
+    assert party._origins == ["http://localhost:8080"]
+
+
+def test_other_addresses_are_not_known_as_localhost() -> None:
+    with pytest.raises(Problem):
+        RelyingParty("https://192.0.2.7", ["http://localhost:8080"]).require_available()
+
+
 def _client_data(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode()
 

@@ -3,7 +3,10 @@
 const byId = (id) => document.getElementById(id);
 const forms = ["login", "code-form", "consent"].map(byId);
 const parameters = new URLSearchParams(location.search);
-const knowsPasskeys = Boolean(window.PublicKeyCredential?.parseRequestOptionsFromJSON);
+// Browsers keep passkeys for names, not for IP addresses.
+const knowsPasskeys =
+  Boolean(window.PublicKeyCredential?.parseRequestOptionsFromJSON) &&
+  !/^[\d.]+$|^\[/.test(location.hostname);
 let mfaToken = null;
 
 function show(form, text) {
