@@ -2,10 +2,19 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 
 PREFIX = "FREEHOLD_"
 
@@ -20,7 +29,20 @@ def _split(value: object) -> object:
     return value
 
 
+def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        try:
+            ip_network(text)
+        except ValueError as error:
+            raise ValueError(
+                f"{error}; write networks like 10.1.0.0/16 or fd12:3456::/32"
+            ) from error
+    return texts
+
+
 CommaSeparated = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Networks = Annotated[CommaSeparated, AfterValidator(_networks)]
+"""Comma separated too, each as `ip_network` reads it."""
 
 
 class Settings(BaseModel):

@@ -7,15 +7,15 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from services.jobs.webhooks import store
-from services.jobs.webhooks.addresses import AddressGuard
 from services.jobs.webhooks.consumers import SOURCE
 from services.jobs.webhooks.deliveries import DeliverWebhook, queue_deliveries
 from services.jobs.webhooks.secrets import EndpointSecrets
 from services.jobs.webhooks.signing import new_secret, shown_secret
-from services.jobs.webhooks.urls import check_url
 from shared.chassis.database import Database, Executor
 from shared.chassis.errors import Problem
 from shared.chassis.jobs.commands import JobQueue
+from shared.chassis.outgoing.addresses import AddressGuard
+from shared.chassis.outgoing.urls import check_url
 from shared.chassis.telemetry.tracing import traceparent
 from shared.schemas.api.webhooks import (
     Webhook,

@@ -3,13 +3,12 @@
 from datetime import timedelta
 from ipaddress import ip_network
 
-from services.jobs.webhooks.addresses import AddressGuard
 from services.jobs.webhooks.deliveries import Deliverer, DeliverWebhook
 from services.jobs.webhooks.endpoints import Endpoints
 from services.jobs.webhooks.lanes import Lanes
 from services.jobs.webhooks.pruning import LogPruning
 from services.jobs.webhooks.secrets import EndpointSecrets
-from services.jobs.webhooks.sending import Sender, SystemResolver
+from services.jobs.webhooks.sending import Sender
 from services.jobs.webhooks.settings import WebhookSettings
 from shared.chassis.bus import Bus
 from shared.chassis.database import Database
@@ -18,6 +17,8 @@ from shared.chassis.jobs.wakeups import Wakeups
 from shared.chassis.jobs.worker import JobWorker
 from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.outbox import Outbox
+from shared.chassis.outgoing.addresses import AddressGuard
+from shared.chassis.outgoing.requests import OutgoingRequests, SystemResolver
 
 
 def make_endpoints(settings: WebhookSettings, database: Database, bus: Bus) -> Endpoints:
@@ -44,7 +45,7 @@ async def start_deliveries(
         database,
         Outbox(database.schema),
         JobQueue(bus),
-        sender=Sender(_guard(settings), resolver),
+        sender=Sender(OutgoingRequests(_guard(settings), resolver)),
         secrets=EndpointSecrets(settings.master_key),
         lanes=Lanes(width=settings.webhook_endpoint_concurrency),
     )
@@ -64,4 +65,7 @@ async def start_deliveries(
 
 
 def _guard(settings: WebhookSettings) -> AddressGuard:
-    return AddressGuard([ip_network(text) for text in settings.webhook_allowed_networks])
+    return AddressGuard(
+        [ip_network(text) for text in settings.webhook_allowed_networks],
+        setting="FREEHOLD_WEBHOOK_ALLOWED_NETWORKS",
+    )

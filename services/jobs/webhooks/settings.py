@@ -1,22 +1,8 @@
 """Settings of webhooks, a part of the jobs service's."""
 
-from ipaddress import ip_network
-from typing import Annotated
+from pydantic import BaseModel, Field, SecretStr
 
-from pydantic import AfterValidator, BaseModel, Field, SecretStr
-
-from shared.chassis.settings import CommaSeparated
-
-
-def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
-    for text in texts:
-        try:
-            ip_network(text)
-        except ValueError as error:
-            raise ValueError(
-                f"{error}; write networks like 10.1.0.0/16 or fd12:3456::/32"
-            ) from error
-    return texts
+from shared.chassis.settings import Networks
 
 
 class WebhookSettings(BaseModel):
@@ -27,7 +13,7 @@ class WebhookSettings(BaseModel):
         description="Secret that the secrets of webhook endpoints are encrypted with. Losing it "
         "makes them unreadable: nothing is sent until each one is rotated.",
     )
-    webhook_allowed_networks: Annotated[CommaSeparated, AfterValidator(_networks)] = Field(
+    webhook_allowed_networks: Networks = Field(
         default=(),
         description="Networks besides the internet that webhooks may reach, comma separated, such "
         "as 10.1.0.0/16; http is allowed there too. Whoever administers this installation can "

@@ -36,7 +36,7 @@ from shared.chassis.settings import BusSettings, DatabaseSettings
 from shared.schemas.events.envelope import Event, EventData
 from shared.schemas.roles import ADMINISTRATOR
 from tests.parts.rabbitmq import RabbitNode
-from tests.service.jobs.webhooks.receiver import Receiver
+from tests.parts.receiver import Receiver
 
 ISSUER = "http://127.0.0.1:8080"
 

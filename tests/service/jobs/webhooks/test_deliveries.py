@@ -11,9 +11,9 @@ from uuid_utils.compat import uuid7
 from services.jobs.webhooks.deliveries import Deliverer
 from services.jobs.webhooks.sending import Sender
 from shared.schemas.events.jobs import JobFailed
+from tests.parts.receiver import Receiver, answer, hang, reset
 from tests.parts.waiting import eventually
 from tests.service.jobs.webhooks.conftest import Webhooks
-from tests.service.jobs.webhooks.receiver import Receiver, answer, hang, reset
 
 
 async def test_an_event_reaches_its_endpoint_signed(webhooks: Webhooks) -> None:

@@ -12,9 +12,9 @@ from standardwebhooks import WebhookVerificationError
 
 from services.jobs.webhooks.pruning import LogPruning
 from shared.chassis.lifecycle import Lifecycle
+from tests.parts.receiver import answer
 from tests.parts.waiting import eventually
 from tests.service.jobs.webhooks.conftest import Webhooks
-from tests.service.jobs.webhooks.receiver import answer
 
 SOME = str(uuid4())
 CALLS = [

@@ -1,4 +1,4 @@
-"""A receiver of webhooks that behaves as each test wants it to."""
+"""A receiver of requests that behaves as each test wants it to."""
 
 import asyncio
 import ssl
@@ -118,7 +118,8 @@ class Receiver:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             line, *rest = head.strip().split("\r\n")
             headers = dict(text.split(": ", 1) for text in rest)
-            length = int({key.lower(): value for key, value in headers.items()}["content-length"])
+            named = {key.lower(): value for key, value in headers.items()}
+            length = int(named.get("content-length", "0"))
             body = await reader.readexactly(length)
             self.received.append(Received(line, headers, body))
             behaviour = self.behaviours.pop(0) if self.behaviours else answer(200)

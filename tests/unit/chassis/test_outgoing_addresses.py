@@ -1,14 +1,18 @@
-"""Where webhooks may go, by address and by URL."""
+"""Where requests may go, by address and by URL."""
 
 from ipaddress import ip_address, ip_network
 
 import pytest
 
-from services.jobs.webhooks.addresses import AddressGuard, literal_address
-from services.jobs.webhooks.urls import check_url, parse_target
+from shared.chassis.outgoing.addresses import AddressGuard, literal_address
+from shared.chassis.outgoing.urls import check_url, parse_target
 
-CLOSED = AddressGuard([])
-OWN = AddressGuard([ip_network("10.1.0.0/16"), ip_network("127.0.0.1/32"), ip_network("fd12::/16")])
+SETTING = "FREEHOLD_NETWORKS"
+CLOSED = AddressGuard([], setting=SETTING)
+OWN = AddressGuard(
+    [ip_network("10.1.0.0/16"), ip_network("127.0.0.1/32"), ip_network("fd12::/16")],
+    setting=SETTING,
+)
 
 REFUSED = {
     "this host": ["0.0.0.0", "0.1.2.3"],  # noqa: S104 - refused, not bound

@@ -1,4 +1,4 @@
-"""What an endpoint's address must look like."""
+"""What a URL must look like that requests are sent to."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from services.jobs.webhooks.addresses import AddressGuard, literal_address
+from shared.chassis.outgoing.addresses import AddressGuard, literal_address
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _LOWEST_FREE_PORT: Final = 1024
@@ -16,7 +16,7 @@ _HIGHEST_PORT: Final = 65535
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a message is sent, taken from an endpoint's URL."""
+    """Where a request is sent, taken from a URL."""
 
     scheme: str
     host: str
@@ -45,7 +45,7 @@ def parse_target(url: str) -> Target:
     if parsed.scheme not in _DEFAULT_PORTS or not host:
         raise ValueError("Write https://host/path.")
     if parsed.userinfo or "@" in written.netloc:
-        raise ValueError("Leave user and password out; the signature proves who sends.")
+        raise ValueError("Leave user and password out of the URL.")
     if "#" in url:
         raise ValueError("Leave out the part from # on; it is never sent.")
     if host.endswith(".") or "%" in host:
@@ -63,23 +63,23 @@ def parse_target(url: str) -> Target:
 
 
 def check_url(url: str, guard: AddressGuard) -> None:
-    """Refuse a URL that can never be delivered to. Raises ValueError that says why.
+    """Refuse a URL that can never be reached. Raises ValueError that says why.
 
     What a name resolves to is checked at each attempt, because it may change after this.
     """
     target = parse_target(url)
     if not target.encrypted and not guard.allows_own_network:
-        raise ValueError("Use https; messages are not sent unencrypted.")
+        raise ValueError("Use https; nothing is sent unencrypted.")
     address = literal_address(target.host)
     if address is not None:
         refusal = guard.refusal(address, encrypted=target.encrypted)
         if refusal is not None:
             raise ValueError(
                 f"Nothing is sent there: {refusal}. A receiver in the own network has to be "
-                "allowed by FREEHOLD_WEBHOOK_ALLOWED_NETWORKS."
+                f"allowed by {guard.setting}."
             )
     elif not guard.allows_own_network and target.host.rpartition(".")[2] == "localhost":
         raise ValueError(
-            "Nothing is sent to this host itself; allow it by "
-            "FREEHOLD_WEBHOOK_ALLOWED_NETWORKS if the receiver is there."
+            f"Nothing is sent to this host itself; allow it by {guard.setting} if the receiver "
+            "is there."
         )

@@ -1,4 +1,4 @@
-"""Which addresses webhooks may reach: the guard against requests into the own network."""
+"""Which addresses may be reached: the guard against requests into the own network."""
 
 from collections.abc import Sequence
 from ipaddress import (
@@ -56,8 +56,10 @@ _GLOBAL_V6: Final = IPv6Network("2000::/3")
 class AddressGuard:
     """Decides about addresses: globally routable ones, and what the operator allows besides."""
 
-    def __init__(self, allowed: Sequence[IPNetwork]) -> None:
+    def __init__(self, allowed: Sequence[IPNetwork], *, setting: str) -> None:
+        """Take what is allowed besides the internet, and which setting an operator allows it by."""
         self._allowed = tuple(allowed)
+        self.setting = setting
         self._refused = tuple((ip_network(network), reason) for network, reason in _REFUSED)
 
     @property
@@ -75,7 +77,7 @@ class AddressGuard:
         if isinstance(address, IPv6Address) and address not in _GLOBAL_V6:
             return f"the address {address} is not globally routable"
         if not encrypted:
-            return f"{address} is on the internet, and webhooks go there by https only"
+            return f"{address} is on the internet, which is reached by https only"
         return None
 
 
