@@ -16,6 +16,7 @@ from services.auth.entrance import Entrance
 from services.auth.factors import parts as factors
 from services.auth.factors.authenticator_apps import AuthenticatorApps
 from services.auth.factors.challenges import Challenges
+from services.auth.federation import parts as federation
 from services.auth.import_command import import_users
 from services.auth.key_rotation import KeyRotation, RotateSigningKeys
 from services.auth.links import LinkMails, LinkTokens
@@ -112,6 +113,7 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
         *factors.resources(core, logins),
         *passkeys.resources(core),
         *provider.resources(core),
+        *await federation.resources(core, lifecycle),
         InternalRoutes(settings, core.keys, RevocationFeed(database), api_keys, links),
         JobRoutes(settings, database, service=NAME),
         DeadLetterRoutes(settings, database, service=NAME),

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from services.auth import store
 from services.auth.factors.store import delete_expired as sweep_factors
+from services.auth.federation.store import delete_expired as sweep_federated_attempts
 from services.auth.magic_links.store import delete_expired as sweep_magic_links
 from services.auth.passkeys.store import delete_expired as sweep_passkeys
 from services.auth.provider.store import delete_expired as sweep_sign_ins
@@ -29,6 +30,7 @@ class Sweep(Protocol):
 
 SWEEPS: Final[tuple[Sweep, ...]] = (
     sweep_factors,
+    sweep_federated_attempts,
     sweep_magic_links,
     sweep_passkeys,
     sweep_sign_ins,

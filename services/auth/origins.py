@@ -1,11 +1,15 @@
-"""Which web pages may send credentials here."""
+"""Which web pages may send credentials here, and which ones browsers are sent to."""
 
 from collections.abc import Collection
+from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
 from shared.chassis.errors import Problem
-from shared.schemas.problems import ProblemCode
+from shared.schemas.problems import FieldError, ProblemCode
+
+_LONGEST_DESTINATION: Final = 2048
 
 
 class OriginPolicy:
@@ -17,6 +21,7 @@ class OriginPolicy:
     """
 
     def __init__(self, public_url: str, client_origins: Collection[str]) -> None:
+        self._public_url = public_url
         self._allowed = frozenset({public_url, *client_origins})
 
     def require_allowed(self, request: Request) -> None:
@@ -30,3 +35,37 @@ class OriginPolicy:
                 ProblemCode.UNSUPPORTED_MEDIA_TYPE,
                 "Send `Content-Type: application/json`, even without a body.",
             )
+
+    def require_destination(self, text: str | None) -> str:
+        """Return the whole address of a page that a browser may be sent to after it is logged in.
+
+        A path is one of this address's own; nothing is taken for `/`. Raises a 422 problem for
+        pages of other origins, and for spellings that browsers read in another way than we do. A
+        fragment is refused because it is where browsers are told what has to follow.
+        """
+        asked = text or "/"
+        if asked.startswith("/"):
+            asked = self._public_url + asked
+        if len(asked) > _LONGEST_DESTINATION or not _is_plain(asked):
+            raise _refused("Give a shorter address without spaces, backslashes and fragment.")
+        try:
+            parts = urlsplit(asked)
+        except ValueError as error:
+            raise _refused("This is no address.") from error
+        if f"{parts.scheme}://{parts.netloc}" not in self._allowed:
+            raise _refused("Nobody is sent to pages of this origin.")
+        return asked
+
+
+def _is_plain(address: str) -> bool:
+    return (
+        address.isascii()
+        and address.isprintable()
+        and not any(character in address for character in '\\# "<>')
+    )
+
+
+def _refused(message: str) -> Problem:
+    return Problem(
+        ProblemCode.VALIDATION_FAILED, errors=[FieldError(field="return_to", message=message)]
+    )

@@ -4,7 +4,7 @@ import os
 
 from pydantic import Field, SecretStr
 
-from shared.chassis.settings import BusSettings, DatabaseSettings, Settings
+from shared.chassis.settings import BusSettings, DatabaseSettings, Networks, Settings
 
 
 class AuthSettings(Settings, DatabaseSettings, BusSettings):
@@ -71,4 +71,10 @@ class AuthSettings(Settings, DatabaseSettings, BusSettings):
         ge=1,
         le=168,
         description="Hours for which the link of a verification mail is good.",
+    )
+    federation_allowed_networks: Networks = Field(
+        default=(),
+        description="Networks besides the internet in which providers that people log in with may "
+        "be, comma separated, such as 10.1.0.0/16; http is allowed there too. Whoever administers "
+        "this installation can then make it send requests to every server in them.",
     )

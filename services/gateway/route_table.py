@@ -8,6 +8,7 @@ Where two paths fit an address, the one that comes first has it, unless one is t
 from typing import Final
 
 from services.gateway.route_tables.auth import AUTH_ROUTES
+from services.gateway.route_tables.connections import CONNECTION_ROUTES
 from services.gateway.route_tables.dead_letters import DEAD_LETTER_ROUTES
 from services.gateway.route_tables.events import EVENT_ROUTES
 from services.gateway.route_tables.factors import FACTOR_ROUTES
@@ -28,6 +29,7 @@ ROUTES: Final = (
     *PASSWORD_ROUTES,
     *USER_ROUTES,
     *OAUTH_ROUTES,
+    *CONNECTION_ROUTES,
     *PAGE_ROUTES,
     *FACTOR_ROUTES,
     *PASSKEY_ROUTES,

@@ -65,6 +65,15 @@ class ProblemCode(StrEnum):
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - the name of a problem
     SESSION_NOT_FOUND = "session_not_found"
     API_KEY_NOT_FOUND = "api_key_not_found"
+    CONNECTION_NOT_FOUND = "connection_not_found"
+    PROVIDER_UNAVAILABLE = "provider_unavailable"
+    SIGN_IN_EXPIRED = "sign_in_expired"
+    SIGN_IN_REFUSED = "sign_in_refused"
+    SIGN_IN_INVALID = "sign_in_invalid"
+    EMAIL_NOT_VERIFIED = "email_not_verified"
+    IDENTITY_NOT_FOUND = "identity_not_found"
+    IDENTITY_TAKEN = "identity_taken"
+    LAST_WAY_IN = "last_way_in"
     # Files
     FILE_NOT_FOUND = "file_not_found"
     VARIANT_NOT_FOUND = "variant_not_found"
@@ -266,6 +275,48 @@ PROBLEMS: dict[ProblemCode, ProblemKind] = {
         404, "Session not found", "You have no such session; it may have ended."
     ),
     ProblemCode.API_KEY_NOT_FOUND: _kind(404, "API key not found", "You have no such API key."),
+    ProblemCode.CONNECTION_NOT_FOUND: _kind(
+        404, "Connection not found", "Nobody can log in here by that provider; choose another way."
+    ),
+    ProblemCode.PROVIDER_UNAVAILABLE: _kind(
+        503,
+        "Provider unavailable",
+        "The provider does not answer as it should. Try again later or log in in another way.",
+    ),
+    ProblemCode.SIGN_IN_EXPIRED: _kind(
+        400,
+        "Sign-in expired",
+        "This sign-in took too long, was finished already or began in another browser; begin anew.",
+    ),
+    ProblemCode.SIGN_IN_REFUSED: _kind(
+        400,
+        "Sign-in refused",
+        "You or the provider ended the sign-in there. Begin anew or log in in another way.",
+    ),
+    ProblemCode.SIGN_IN_INVALID: _kind(
+        400,
+        "Sign-in invalid",
+        "What the provider answered does not prove who you are. Begin anew; if it happens again, "
+        "tell whoever runs this site.",
+    ),
+    ProblemCode.EMAIL_NOT_VERIFIED: _kind(
+        403,
+        "E-mail address not verified",
+        "The provider does not confirm that your e-mail address is yours; verify it there first.",
+    ),
+    ProblemCode.IDENTITY_NOT_FOUND: _kind(
+        404, "Identity not found", "No such identity is linked with your account."
+    ),
+    ProblemCode.IDENTITY_TAKEN: _kind(
+        409,
+        "Identity taken",
+        "This identity belongs to another account; log in with it and unlink it there first.",
+    ),
+    ProblemCode.LAST_WAY_IN: _kind(
+        409,
+        "Last way in",
+        "Nothing else logs in to your account; set a password or link another identity first.",
+    ),
     ProblemCode.FILE_NOT_FOUND: _kind(404, "File not found", "You have no such file."),
     ProblemCode.VARIANT_NOT_FOUND: _kind(
         404, "Variant not found", "This file has no such variant; `variants` lists what it has."

@@ -31,7 +31,7 @@ async def migrated(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def database(migrated: Database) -> Database:
     await migrated.execute(
-        f"TRUNCATE {', '.join(TABLES)}, magic_link_counts, audit_log, outbox CASCADE"
+        f"TRUNCATE {', '.join(TABLES)}, magic_link_counts, audit_log, connections, outbox CASCADE"
     )
     return migrated
 

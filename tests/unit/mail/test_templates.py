@@ -17,8 +17,8 @@ NAMES = sorted(path.name.removesuffix(".subject.txt") for path in FOLDER.glob("*
 
 def test_the_templates_there_are() -> None:
     assert [
-        *("account_exists", "factor_changed", "factor_guessed", "magic_link", "no_account"),
-        *("password_changed", "password_reset", "verify_email"),
+        *("account_exists", "factor_changed", "factor_guessed", "identity_changed", "magic_link"),
+        *("no_account", "password_changed", "password_reset", "verify_email"),
     ] == NAMES
 
 

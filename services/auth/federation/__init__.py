@@ -1,0 +1,1 @@
+"""Logging in with other OpenID providers, and with GitHub."""

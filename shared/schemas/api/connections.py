@@ -1,0 +1,115 @@
+"""The part of the auth API that is about logging in with other providers."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from shared.schemas.api.auth import Input
+
+
+class ConnectionKind(StrEnum):
+    """What is known of a provider beforehand; `oidc` is any provider with a discovery document."""
+
+    OIDC = "oidc"
+    GOOGLE = "google"
+    GITHUB = "github"
+    MICROSOFT = "microsoft"
+    APPLE = "apple"
+
+
+ConnectionId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+ConnectionName = Annotated[str, Field(min_length=1, max_length=100)]
+ClientId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[!-~]+$")]
+ClientSecret = Annotated[str, Field(min_length=1, max_length=8192)]
+ScopeName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[!#-\[\]-~]+$")]
+Scopes = Annotated[list[ScopeName], Field(max_length=20)]
+AppleId = Annotated[str, Field(pattern=r"^[A-Z0-9]{10}$")]
+
+
+class ConnectionCreate(Input):
+    """Let people log in with a provider that is trusted to say whose an e-mail address is."""
+
+    id: ConnectionId = Field(description="Stands in the addresses of the connection for good")
+    name: ConnectionName = Field(description="As log-in pages show it")
+    kind: ConnectionKind = ConnectionKind.OIDC
+    issuer: str | None = Field(
+        default=None,
+        max_length=500,
+        description="Address of the provider; known already for every kind but `oidc`. For one "
+        "tenant of Microsoft: https://login.microsoftonline.com/<tenant>/v2.0",
+    )
+    client_id: ClientId
+    client_secret: ClientSecret = Field(
+        repr=False, description="Shown never again; for `apple` the private key, as the file has it"
+    )
+    scopes: Scopes | None = Field(default=None, description="Left out: what the kind needs")
+    team_id: AppleId | None = Field(default=None, description="For `apple`")
+    key_id: AppleId | None = Field(default=None, description="For `apple`: id of the private key")
+    is_enabled: bool = True
+
+
+class ConnectionUpdate(Input):
+    """Change a connection; fields left out stay as they are, log-ins on their way begin anew."""
+
+    name: ConnectionName | None = None
+    client_id: ClientId | None = None
+    client_secret: ClientSecret | None = Field(default=None, repr=False)
+    scopes: Scopes | None = None
+    team_id: AppleId | None = None
+    key_id: AppleId | None = None
+    is_enabled: bool | None = None
+
+
+class Connection(BaseModel):
+    """A connection, without its secret."""
+
+    id: str
+    name: str
+    kind: ConnectionKind
+    issuer: str
+    client_id: str
+    scopes: list[str]
+    team_id: str | None
+    key_id: str | None
+    is_enabled: bool
+    callback_url: str = Field(description="To be registered at the provider")
+    created_at: datetime
+
+
+class OfferedConnection(BaseModel):
+    """What a log-in page shows of a connection."""
+
+    id: str
+    name: str
+
+
+class OfferedConnections(BaseModel):
+    """The connections that people may log in with; at most a hundred."""
+
+    items: list[OfferedConnection]
+    next: None = None
+
+
+class IdentityLink(Input):
+    """Link who the caller is at a provider with the account."""
+
+    connection: ConnectionId
+    return_to: str | None = Field(
+        default=None, max_length=2048, description="Where the browser goes afterwards"
+    )
+
+
+class LinkedIdentity(BaseModel):
+    """Who somebody is at a provider."""
+
+    id: UUID
+    connection_id: str | None = Field(description="None once the connection was removed")
+    connection_name: str | None
+    issuer: str
+    subject: str
+    email: str | None = Field(description="What the provider said last; it opens nothing")
+    created_at: datetime
+    last_used_at: datetime
