@@ -125,9 +125,10 @@ class Providers:
         except (ValueError, RecursionError) as error:
             raise ProviderUnavailable(f"what {url} answers is not JSON") from error
 
-    async def _document(self, url: str, *, fresh_for: float = FRESH_SECONDS) -> dict[str, Any]:
+    async def _document(self, url: str, *, fresh_for: float | None = None) -> dict[str, Any]:
         cached = self._documents.get(url)
-        if cached is not None and time.monotonic() - cached.fetched_at < fresh_for:
+        most = FRESH_SECONDS if fresh_for is None else fresh_for
+        if cached is not None and time.monotonic() - cached.fetched_at < most:
             self._documents.move_to_end(url)
             return cached.value
         status, value = await self.call("GET", url, {})

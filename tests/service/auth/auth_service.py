@@ -35,6 +35,7 @@ def settings(database_url: str, **changes: Any) -> AuthSettings:
             "postgres_url": database_url,
             "amqp_url": "amqp://nobody@127.0.0.1:1/freehold",
             "bcrypt_cost": 4,
+            "federation_allowed_networks": "127.0.0.1/32",
             **changes,
         }
     )
