@@ -9,7 +9,7 @@ from starlette.requests import Request
 from shared.chassis.errors import Problem
 from shared.schemas.problems import FieldError, ProblemCode
 
-_LONGEST_DESTINATION: Final = 2048
+_LONGEST_DESTINATION: Final = 4096
 
 
 class OriginPolicy:

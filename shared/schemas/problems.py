@@ -315,7 +315,8 @@ PROBLEMS: dict[ProblemCode, ProblemKind] = {
     ProblemCode.LAST_WAY_IN: _kind(
         409,
         "Last way in",
-        "Nothing else logs in to your account; set a password or link another identity first.",
+        "Nothing else logs in to your account; set a password, add a passkey or link another "
+        "identity first.",
     ),
     ProblemCode.FILE_NOT_FOUND: _kind(404, "File not found", "You have no such file."),
     ProblemCode.VARIANT_NOT_FOUND: _kind(

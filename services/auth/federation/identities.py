@@ -13,6 +13,7 @@ from services.auth.entrance import Entrance, FactorRequired, require_enabled
 from services.auth.federation import store
 from services.auth.federation.records import Connection, Profile
 from services.auth.mailing.mails import AccountMails
+from services.auth.passkeys.store import has_passkeys
 from services.auth.records import Account, Device, Method
 from services.auth.sessions import Grant
 from shared.chassis.database import ConstraintViolation, Database, Transaction
@@ -148,8 +149,10 @@ class Identities:
             issuer = await store.delete_identity(transaction, identity_id, user_id)
             if issuer is None:
                 raise Problem(ProblemCode.IDENTITY_NOT_FOUND)
-            if account.password_hash is None and not await store.has_usable_identity(
-                transaction, user_id
+            if not (
+                account.password_hash is not None
+                or await store.has_usable_identity(transaction, user_id)
+                or await has_passkeys(transaction, user_id)
             ):
                 raise Problem(ProblemCode.LAST_WAY_IN)
             await record(

@@ -35,7 +35,7 @@ CREATE TABLE federated_attempts (
     expires_at    timestamptz NOT NULL,
     CONSTRAINT federated_attempts_state_hash_length CHECK (octet_length(state_hash) = 32),
     CONSTRAINT federated_attempts_browser_hash_length CHECK (octet_length(browser_hash) = 32),
-    CONSTRAINT federated_attempts_return_to_length CHECK (char_length(return_to) <= 2048)
+    CONSTRAINT federated_attempts_return_to_length CHECK (char_length(return_to) <= 4096)
 );
 CREATE INDEX federated_attempts_connection_id_idx ON federated_attempts (connection_id);
 CREATE INDEX federated_attempts_session_id_idx ON federated_attempts (session_id)

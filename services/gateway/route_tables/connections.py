@@ -11,7 +11,7 @@ _RETURN_TO: Final = {
     "in": "query",
     "description": "Page of this address or of an allowed origin that the browser goes to once it "
     "is logged in; where a second factor has to follow, `#mfa_token=…&methods=…` is added",
-    "schema": {"type": "string", "maxLength": 2048, "default": "/"},
+    "schema": {"type": "string", "maxLength": 4096, "default": "/"},
 }
 
 CONNECTION_ROUTES: Final = (

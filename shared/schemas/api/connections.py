@@ -98,7 +98,7 @@ class IdentityLink(Input):
 
     connection: ConnectionId
     return_to: str | None = Field(
-        default=None, max_length=2048, description="Where the browser goes afterwards"
+        default=None, max_length=4096, description="Where the browser goes afterwards"
     )
 
 

@@ -7,6 +7,9 @@ const parameters = new URLSearchParams(location.search);
 const knowsPasskeys =
   Boolean(window.PublicKeyCredential?.parseRequestOptionsFromJSON) &&
   !/^[\d.]+$|^\[/.test(location.hostname);
+// Set on the way back from another provider.
+const isBack = parameters.has("federated");
+parameters.delete("federated");
 let mfaToken = null;
 
 function show(form, text) {
@@ -60,6 +63,39 @@ async function begin() {
   show(byId("consent"), `You are signed in as ${asked.email}. ${asked.client_name} wants to:`);
 }
 
+async function offerConnections() {
+  const response = await fetch("/v1/auth/oidc");
+  if (!response.ok) return;
+  const back = `/oauth2/sign-in?${parameters}&federated=1`;
+  byId("connections").replaceChildren(
+    ...(await response.json()).items.map(({ id, name }) => {
+      const link = document.createElement("a");
+      link.href = `/v1/auth/oidc/${id}/start?${new URLSearchParams({ return_to: back })}`;
+      link.textContent = `Sign in with ${name}`;
+      const item = document.createElement("li");
+      item.append(link);
+      return item;
+    }),
+  );
+}
+
+function askForMore(token, methods) {
+  mfaToken = token;
+  byId("passkey-step").hidden = !knowsPasskeys || !methods.includes("passkey");
+  show(byId("code-form"), "One more proof, please.");
+}
+
+// Nothing behind the `#` means that the provider's word was enough.
+function comeBack() {
+  const told = new URLSearchParams(location.hash.slice(1));
+  if (!told.has("mfa_token")) {
+    goOn();
+    return;
+  }
+  history.replaceState(null, "", `${location.pathname}?${parameters}`);
+  askForMore(told.get("mfa_token"), (told.get("methods") ?? "").split(","));
+}
+
 async function entered(response) {
   if (!response.ok) {
     byId("message").textContent = await told(response);
@@ -67,9 +103,7 @@ async function entered(response) {
   }
   const answer = await response.json();
   if (answer.mfa_required) {
-    mfaToken = answer.mfa_token;
-    byId("passkey-step").hidden = !knowsPasskeys || !answer.methods.includes("passkey");
-    show(byId("code-form"), "One more proof, please.");
+    askForMore(answer.mfa_token, answer.methods);
     return;
   }
   goOn();
@@ -149,4 +183,9 @@ onPress(byId("passkey-step"), () =>
 byId("passkey").hidden = !knowsPasskeys;
 onSubmit(byId("consent"), () => decide(true));
 byId("refuse").addEventListener("click", () => decide(false));
-begin().catch(() => show(null, "The server could not be reached. Load this page again."));
+if (isBack) {
+  comeBack();
+} else {
+  begin().catch(() => show(null, "The server could not be reached. Load this page again."));
+  offerConnections().catch(() => byId("connections").replaceChildren());
+}

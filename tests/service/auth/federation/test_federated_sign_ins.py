@@ -114,7 +114,7 @@ async def test_over_https_the_cookie_is_bound_to_the_host(
         ("evil.example", None),
         ("https:evil.example", None),
         ("/x#mfa_token=planted", None),
-        ("/" + "x" * 2048, None),
+        ("/" + "x" * 4096, None),
     ],
 )
 async def test_s13_nobody_is_sent_to_a_foreign_page(
