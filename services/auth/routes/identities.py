@@ -19,7 +19,8 @@ from shared.chassis.errors import Problem
 from shared.chassis.http import json_response, read_json
 from shared.chassis.identity.tokens import Authenticator
 from shared.chassis.paging import page_query
-from shared.schemas.api.connections import IdentityLink, LinkedIdentity
+from shared.schemas.api.auth import LinkedIdentity
+from shared.schemas.api.connections import IdentityLink
 from shared.schemas.api.pages import Page
 from shared.schemas.api.provider import Destination
 from shared.schemas.problems import ProblemCode

@@ -16,6 +16,7 @@ from services.auth.access import (
 from services.auth.administration.store import list_audit_entries
 from services.auth.administration.users import Users
 from services.auth.devices import device_of
+from services.auth.federation.store import list_identities
 from services.auth.names import clean_name
 from services.auth.routes.answers import NO_STORE, activity, session_info, user
 from shared.chassis.database import Database
@@ -23,7 +24,7 @@ from shared.chassis.errors import Problem
 from shared.chassis.http import json_response, read_json
 from shared.chassis.identity.tokens import Authenticator
 from shared.chassis.paging import page_query
-from shared.schemas.api.auth import AccountExport, Activity, ApiKey, UserUpdate
+from shared.schemas.api.auth import AccountExport, Activity, ApiKey, LinkedIdentity, UserUpdate
 from shared.schemas.api.pages import Page
 from shared.schemas.problems import ProblemCode
 
@@ -83,6 +84,9 @@ class MeRoutes:
             self._database, user_id, before=None, limit=EXPORTED_ROWS
         )
         keys = await store.list_api_keys(self._database, user_id, before=None, limit=EXPORTED_ROWS)
+        identities = await list_identities(
+            self._database, user_id, before=None, limit=EXPORTED_ROWS
+        )
         acts = await list_audit_entries(
             self._database, before=None, limit=EXPORTED_ROWS, user_id=user_id
         )
@@ -90,6 +94,10 @@ class MeRoutes:
             user=user(account),
             sessions=[session_info(row, current=row.id == identity.session_id) for row in sessions],
             api_keys=[ApiKey.model_validate(key, from_attributes=True) for key in keys],
+            identities=[
+                LinkedIdentity.model_validate(identity, from_attributes=True)
+                for identity in identities
+            ],
             activity=[activity(act, user_id) for act in acts],
             elsewhere={"files": "/v1/files"},
         )

@@ -3,7 +3,7 @@
 from typing import Final
 
 from services.gateway.route import PAGING, Access, Route
-from shared.schemas.api import connections, provider
+from shared.schemas.api import auth, connections, provider
 from shared.schemas.api.pages import Page
 
 _RETURN_TO: Final = {
@@ -94,7 +94,7 @@ CONNECTION_ROUTES: Final = (
         service="auth",
         access=Access.USER,
         summary="List who you are at other providers",
-        answer=Page[connections.LinkedIdentity],
+        answer=Page[auth.LinkedIdentity],
         parameters=PAGING,
     ),
     Route(

@@ -148,12 +148,26 @@ class Activity(BaseModel):
     user_agent: str | None
 
 
+class LinkedIdentity(BaseModel):
+    """Who somebody is at a provider."""
+
+    id: UUID
+    connection_id: str | None = Field(description="None once the connection was removed")
+    connection_name: str | None
+    issuer: str
+    subject: str
+    email: str | None = Field(description="What the provider said last; it opens nothing")
+    created_at: datetime
+    last_used_at: datetime
+
+
 class AccountExport(BaseModel):
     """What auth holds of an account, secrets left out; the newest thousand of each kind."""
 
     user: User
     sessions: list[SessionInfo]
     api_keys: list[ApiKey]
+    identities: list[LinkedIdentity]
     activity: list[Activity]
     elsewhere: dict[str, str] = Field(description="Where the other services list what they hold")
 

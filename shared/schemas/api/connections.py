@@ -3,7 +3,6 @@
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import BaseModel, Field
 
@@ -100,16 +99,3 @@ class IdentityLink(Input):
     return_to: str | None = Field(
         default=None, max_length=4096, description="Where the browser goes afterwards"
     )
-
-
-class LinkedIdentity(BaseModel):
-    """Who somebody is at a provider."""
-
-    id: UUID
-    connection_id: str | None = Field(description="None once the connection was removed")
-    connection_name: str | None
-    issuer: str
-    subject: str
-    email: str | None = Field(description="What the provider said last; it opens nothing")
-    created_at: datetime
-    last_used_at: datetime

@@ -80,6 +80,8 @@ async def test_an_identity_is_linked_listed_used_and_unlinked(
         "created_at": "",
         "last_used_at": "",
     }
+    export = await auth.client.get("/v1/auth/me/export", headers=bearer(session))
+    assert export.json()["identities"] == [identity]
     assert (await browser.log_in(provider)).status_code == 303
     assert (await browser.session())["user"]["id"] == session["user"]["id"]
     assert (await unlink(auth, session, identity["id"])).status_code == 204
