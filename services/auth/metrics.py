@@ -28,6 +28,9 @@ SECOND_PROOFS = Counter(
     "auth_second_proofs_total", "Codes given as a second proof, at log-in and later", ["outcome"]
 )
 PASSKEYS = Counter("auth_passkeys_total", "Proofs by passkey, at log-in and later", ["outcome"])
+FEDERATED_LOG_INS = Counter(
+    "auth_federated_log_ins_total", "Browsers that came back from another provider", ["outcome"]
+)
 PASSWORD_QUEUE = Gauge(
     "auth_password_queue", "Requests that hash a password or wait for a thread to do so"
 )

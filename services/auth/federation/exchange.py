@@ -1,6 +1,7 @@
 """From the code that a browser brings back to who it is."""
 
 import base64
+import json
 import time
 from typing import Any, Final
 from urllib.parse import quote_plus, urlencode
@@ -40,8 +41,12 @@ class CodeExchange:
         verifier: str,
         nonce: str,
         redirect_uri: str,
+        posted_user: str | None = None,
     ) -> Profile:
-        """Return who a code stands for. Raises UntrustedAnswer and ProviderUnavailable."""
+        """Return who a code stands for. Raises UntrustedAnswer and ProviderUnavailable.
+
+        `posted_user` is what Apple tells beside the code, at the first log-in only: people's names.
+        """
         tokens = await self._redeem(
             connection,
             metadata,
@@ -67,7 +72,7 @@ class CodeExchange:
             email=_email(claims.get("email")),
             # Apple and Microsoft write booleans as texts at times, Microsoft as numbers too.
             is_email_verified=vouched is True or str(vouched).lower() in {"true", "1"},
-            name=_name(claims.get("name")),
+            name=_name(claims.get("name")) or _posted_name(posted_user),
         )
 
     async def _redeem(
@@ -162,4 +167,13 @@ def _name(value: object) -> str | None:
     try:
         return clean_name(value) if isinstance(value, str) else None
     except Problem:
+        return None
+
+
+def _posted_name(user: str | None) -> str | None:
+    # Nobody signs it, so it is taken for a name and never for an address.
+    try:
+        name = json.loads(user or "{}")["name"]
+        return _name(f"{name['firstName']} {name['lastName']}")
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

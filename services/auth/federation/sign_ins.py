@@ -155,6 +155,9 @@ class SignIns:
                 verifier=attempt.verifier,
                 nonce=attempt.nonce,
                 redirect_uri=self.callback_url(connection.id),
+                posted_user=parameters.get("user")
+                if PRESETS[connection.kind].answers_by_form
+                else None,
             )
         except UntrustedAnswer as error:
             logger.warning(

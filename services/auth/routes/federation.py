@@ -13,6 +13,7 @@ from services.auth.entrance import FactorRequired
 from services.auth.federation import store
 from services.auth.federation.attempts import AttemptCookie
 from services.auth.federation.sign_ins import Return, SignIns
+from services.auth.metrics import FEDERATED_LOG_INS
 from services.auth.origins import OriginPolicy
 from services.auth.refresh_cookie import RefreshCookie
 from services.auth.routes.answers import NO_STORE
@@ -89,9 +90,11 @@ class FederationRoutes:
                 device=device_of(request),
             )
         except Problem as problem:
-            return _failure(request, problem, "/")
+            returned = Return("/", problem)
         if isinstance(returned.outcome, Problem):
+            FEDERATED_LOG_INS.labels(returned.outcome.code.value).inc()
             return _failure(request, returned.outcome, returned.return_to)
+        FEDERATED_LOG_INS.labels("success").inc()
         return self._arrival(returned)
 
     async def _start(self, request: Request) -> Response:

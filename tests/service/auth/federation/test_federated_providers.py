@@ -1,5 +1,6 @@
 """Providers that are out of order, out of bounds, or of a kind of their own."""
 
+import json
 import time
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -321,7 +322,7 @@ async def test_apple_gets_a_signed_secret_and_answers_by_a_form(
 ) -> None:
     key, pem = apple_key()
     provider.document = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
-    provider.claims = {"email_verified": "true"}
+    provider.claims = {"email_verified": "true", "name": None}
     answer = await connect(
         auth,
         admin,
@@ -338,7 +339,9 @@ async def test_apple_gets_a_signed_secret_and_answers_by_a_form(
     location = started.headers["location"]
     assert dict(parse_qsl(urlsplit(location).query))["response_mode"] == "form_post"
     assert started.headers["set-cookie"].startswith("freehold_sign_in_posted=")
-    brought = provider.log_in(location) | {"user": '{"name": {}}'}
+    name = {"firstName": "Augusta", "lastName": "King"}
+    user = {"name": name, "email": "somebody.else@example.com"}
+    brought = provider.log_in(location) | {"user": json.dumps(user)}
     query = await browser.come_back(brought)
     assert_problem(query, 400, "sign_in_expired")
 
@@ -349,7 +352,8 @@ async def test_apple_gets_a_signed_secret_and_answers_by_a_form(
         headers={"Origin": "https://appleid.apple.com"},
     )
     assert posted.status_code == 303, posted.text
-    assert (await browser.session())["user"]["email"] == "ada@example.com"
+    somebody = (await browser.session())["user"]
+    assert (somebody["email"], somebody["name"]) == ("ada@example.com", "Augusta King")
     [asked] = provider.asked
     token = jwt.decode(
         asked.form["client_secret"], ECKey.import_key(key.public_key()), algorithms=["ES256"]
