@@ -1,20 +1,42 @@
 """A house that lets people in by a provider on loopback."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
 
+from tests.parts.processes import free_port
 from tests.service.auth.auth_service import AuthService
 from tests.service.auth.federation.browser import Browser, administrator, connect
 from tests.service.auth.federation.scripted_provider import ScriptedProvider, serving
 
 
+@dataclass
+class Stage:
+    """Where one provider after the other is scripted; a server for each would cost more time."""
+
+    port: int = field(default_factory=free_port)
+    now: Starlette = field(default_factory=Starlette)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.now(scope, receive, send)
+
+
+@pytest.fixture(scope="session")
+async def stage() -> AsyncIterator[Stage]:
+    stage = Stage()
+    async with serving(stage, stage.port):
+        yield stage
+
+
 @pytest.fixture
-async def provider() -> AsyncIterator[ScriptedProvider]:
-    provider = ScriptedProvider()
-    async with serving(provider.application(), provider.port):
-        yield provider
+def provider(stage: Stage) -> ScriptedProvider:
+    provider = ScriptedProvider(port=stage.port)
+    stage.now = provider.application()
+    return provider
 
 
 @pytest.fixture

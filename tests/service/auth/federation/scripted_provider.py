@@ -21,7 +21,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from shared.chassis.serve import WebServer
-from tests.parts.processes import free_port
 
 CLIENT_ID = "freehold-here"
 _KEY = RSAKey.generate_key(2048, {"kid": "one"})
@@ -40,7 +39,7 @@ class Asked:
 class ScriptedProvider:
     """Gives codes for whoever `person` says; every deviation is a field."""
 
-    port: int = field(default_factory=free_port)
+    port: int
     person: dict[str, Any] = field(
         default_factory=lambda: {
             "sub": "248289761001",

@@ -112,7 +112,7 @@ async def through_the_pages(houses: Houses, page: Page) -> None:
     here = houses.here.settings.public_url
     asked = houses.reports.request(redirect_uri=f"{here}/callback")
     await page.open(f"{here}/oauth2/sign-in?{urlencode(asked)}")
-    await page.wait_for("document.querySelector('#connections a') !== null")
+    await page.wait_for("document.querySelector('#connections a')?.offsetParent != null")
     await page.click("#connections a")
     await page.wait_for("location.hostname === '127.0.0.1'")
     await page.wait_for("!document.getElementById('login').hidden")
