@@ -236,9 +236,14 @@ async def test_the_message_is_a_page_for_people(
     assert f'href="{PUBLIC_URL}{RETURN_TO}"' in answer.text
 
 
-async def test_ten_first_log_ins_at_once_make_one_account(
-    browser: Browser, provider: ScriptedProvider
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_ten_first_log_ins_at_once_make_one_identity(
+    browser: Browser,
+    provider: ScriptedProvider,
+    is_known: bool,  # noqa: FBT001 - a parameter of the table
 ) -> None:
+    if is_known:
+        await browser.auth.register(EMAIL)
     browsers = [Browser(browser.auth) for _ in range(10)]
     brought = [provider.log_in(await one.start()) for one in browsers]
     answers = await asyncio.gather(
@@ -247,10 +252,18 @@ async def test_ten_first_log_ins_at_once_make_one_account(
     assert {answer.status_code for answer in answers} == {303}
     assert await identities(browser.auth) == [(provider.issuer, "248289761001")]
     assert (await browser.auth.event_types()).count("user.registered") == 1
+    assert (await actions(browser.auth)).count("identity.linked") == 1
 
 
-async def test_a_disabled_account_stays_shut(browser: Browser, provider: ScriptedProvider) -> None:
-    await browser.auth.register(EMAIL)
+@pytest.mark.parametrize("has_app", [True, False])
+async def test_a_disabled_account_stays_shut_and_gets_no_identity(
+    browser: Browser,
+    provider: ScriptedProvider,
+    has_app: bool,  # noqa: FBT001 - a parameter of the table
+) -> None:
+    session = await browser.auth.register(EMAIL)
+    if has_app:
+        await enrol(browser.auth, session)
     await browser.auth.database.execute("UPDATE users SET disabled_at = now()")
     assert_problem(await browser.log_in(provider), 403, "account_disabled")
     assert await identities(browser.auth) == []
