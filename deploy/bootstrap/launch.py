@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.bootstrap.account import STATE_OF_ROOT, Account, service_account
 from deploy.bootstrap.code_root import code_root
 from deploy.bootstrap.errors import BootstrapError
-from deploy.bootstrap.packages import PYTHON, STACK, ensure_packages
+from deploy.bootstrap.packages import PYTHON, STACK, TESTS, ensure_packages
 from deploy.bootstrap.virtual_environment import ensure_virtual_environment
 from deploy.local.arguments import parser
 
@@ -38,7 +38,8 @@ def main(checkout: Path, arguments: Sequence[str]) -> int:
 def _launch(checkout: Path, command: str, arguments: list[str]) -> int:
     environment = dict(os.environ)
     stack = STACK if command in WITH_THE_STACK else ()
-    ensure_packages([PYTHON, *stack], environment, checkout)
+    tests = TESTS if command == "test" else ()
+    ensure_packages([PYTHON, *stack, *tests], environment, checkout)
     account = service_account()
     root = code_root(checkout, account)
     lock = "test.lock" if command in WITH_TEST_PACKAGES else "runtime.lock"

@@ -56,6 +56,8 @@ STACK = (
     Requirement("nginx", lambda: has_program("nginx")),
     Requirement("prometheus", lambda: has_program("prometheus")),
 )
+TESTS = (Requirement("chromium", lambda: has_program("chromium")),)
+"""What the tests need besides."""
 
 
 def missing_packages(

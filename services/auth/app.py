@@ -7,11 +7,14 @@ from starlette.types import ASGIApp
 
 from services.auth import key_rotation
 from services.auth.access_tokens import AccessTokenIssuer
+from services.auth.accounts.deletions import Deletions, on_user_erased
+from services.auth.accounts.overdue import OverdueDeletions
 from services.auth.admin_command import make_or_promote
 from services.auth.administration.users import Users
 from services.auth.api_keys import ApiKeys
 from services.auth.cleanup import CleanUp
 from services.auth.core import Core
+from services.auth.email_changes.email_changes import EmailChanges
 from services.auth.entrance import Entrance
 from services.auth.factors import parts as factors
 from services.auth.factors.authenticator_apps import AuthenticatorApps
@@ -31,9 +34,10 @@ from services.auth.passwords import PasswordHasher
 from services.auth.provider import parts as provider
 from services.auth.refresh_cookie import RefreshCookie
 from services.auth.refresh_tokens import RefreshTokens
-from services.auth.revocations import RevocationFeed
 from services.auth.routes.answers import SessionAnswers
 from services.auth.routes.api_keys import ApiKeyRoutes
+from services.auth.routes.deletions import DeletionRoutes
+from services.auth.routes.email_changes import EmailChangeRoutes
 from services.auth.routes.internal import InternalRoutes
 from services.auth.routes.me import MeRoutes
 from services.auth.routes.pages import PageRoutes
@@ -50,6 +54,7 @@ from services.auth.signups import Signups
 from services.auth.throttle import LoginThrottle
 from shared.chassis.administration_routes import JobRoutes
 from shared.chassis.bus import Bus
+from shared.chassis.consumers import EventConsumer
 from shared.chassis.database import Database
 from shared.chassis.dead_letter_routes import DeadLetterRoutes
 from shared.chassis.http import http_application
@@ -62,6 +67,7 @@ from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.outbox import Outbox
 from shared.chassis.process import Service
 from shared.chassis.relay import Relay
+from shared.schemas.events.auth import UserErased
 
 NAME = "auth"
 
@@ -90,6 +96,7 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
     )
     api_keys = ApiKeys(database, core.outbox, core.issuer)
     users = Users(database, core.outbox, core.sessions)
+    deletions = Deletions(database, core.outbox, core.sessions, core.mails)
     links = LinkMails(database, core.link_tokens, public_url=settings.public_url)
 
     resources = (
@@ -105,8 +112,14 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
         ),
         SessionsRoutes(database, core.sessions, authenticator),
         PasswordRoutes(resets, authenticator, core.origins),
-        MeRoutes(database, users, authenticator),
-        UserRoutes(database, users, authenticator),
+        MeRoutes(database, deletions, authenticator),
+        UserRoutes(database, users, deletions, authenticator),
+        DeletionRoutes(database, authenticator),
+        EmailChangeRoutes(
+            EmailChanges(database, core.link_tokens, core.mails, core.sessions),
+            authenticator,
+            core.origins,
+        ),
         ApiKeyRoutes(database, api_keys, authenticator),
         PublicKeyRoutes(core.keys),
         PageRoutes(),
@@ -114,7 +127,7 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
         *passkeys.resources(core),
         *provider.resources(core),
         *await federation.resources(core, lifecycle),
-        InternalRoutes(settings, core.keys, RevocationFeed(database), api_keys, links),
+        InternalRoutes(database, settings, core.keys, api_keys=api_keys, links=links),
         JobRoutes(settings, database, service=NAME),
         DeadLetterRoutes(settings, database, service=NAME),
     )
@@ -173,6 +186,16 @@ async def worker(settings: AuthSettings, lifecycle: Lifecycle) -> None:
     bus = await lifecycle.start(Bus(settings, NAME, lifecycle.conditions))
     await lifecycle.start(Relay(database, bus, lifecycle))
     await lifecycle.start(CleanUp(database, lifecycle))
+    await lifecycle.start(OverdueDeletions(database, lifecycle))
+    await lifecycle.start(
+        EventConsumer(
+            bus,
+            database,
+            lifecycle,
+            queue="auth.events",
+            handlers={UserErased: on_user_erased},
+        )
+    )
     wakeups = await lifecycle.start(Wakeups(bus, lifecycle))
     await lifecycle.start(JobScheduler(database, JobQueue(bus), lifecycle, [key_rotation.SCHEDULE]))
     rotation = KeyRotation(

@@ -5,6 +5,8 @@ import logging
 from typing import Final, Protocol
 
 from services.auth import store
+from services.auth.accounts.store import delete_expired as sweep_deletions
+from services.auth.email_changes.store import delete_expired as sweep_email_changes
 from services.auth.factors.store import delete_expired as sweep_factors
 from services.auth.federation.store import delete_expired as sweep_federated_attempts
 from services.auth.magic_links.store import delete_expired as sweep_magic_links
@@ -29,6 +31,8 @@ class Sweep(Protocol):
 
 
 SWEEPS: Final[tuple[Sweep, ...]] = (
+    sweep_deletions,
+    sweep_email_changes,
     sweep_factors,
     sweep_federated_attempts,
     sweep_magic_links,

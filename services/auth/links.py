@@ -84,16 +84,26 @@ class LinkMails:
             return None
         if link.is_signup:
             return self._describe_signup(link)
-        template = link.template if link.account_exists else link.template_otherwise
-        if template is None:
+        if link.template_taken is not None and link.is_taken:
+            return self._notice(link, link.template_taken, name=None)
+        if not link.account_exists:
+            other = link.template_otherwise
+            return None if other is None else self._notice(link, other, name=None)
+        if link.template is None:
             return None
-        variables = link.variables | {"name": link.account_name, "url": self._public_url}
-        if link.path is not None and link.account_exists:
-            variables["url"] = self._url(link, link.path)
-        if link.has_code and link.account_exists:
-            variables["code"] = self._tokens.code(link.purpose, link.id)
+        mail = self._notice(link, link.template, name=link.account_name)
+        if link.path is not None:
+            mail.variables["url"] = self._url(link, link.path)
+        if link.has_code:
+            mail.variables["code"] = self._tokens.code(link.purpose, link.id)
+        return mail
+
+    def _notice(self, link: Link, template: str, *, name: str | None) -> LinkMail:
         return LinkMail(
-            to=link.email, template=template, variables=variables, expires_at=link.expires_at
+            to=link.email,
+            template=template,
+            variables=link.variables | {"name": name, "url": self._public_url},
+            expires_at=link.expires_at,
         )
 
     def _describe_signup(self, link: Link) -> LinkMail:

@@ -22,7 +22,7 @@ PURPOSE: Final = "password_reset"
 LIFETIME: Final = timedelta(hours=1)
 MOST_MAILS: Final = 5
 """For one address within a link's life; the links of those that were sent stay good."""
-OUTSTANDING: Final = (PURPOSE, "magic_link")
+OUTSTANDING: Final = (PURPOSE, "magic_link", "email_change")
 """Links that a new password makes worthless."""
 
 
@@ -74,8 +74,9 @@ class PasswordResets:
             raise Problem(ProblemCode.LINK_INVALID)
         password_hash = await self._hash(password, email)
         async with self._database.transaction() as transaction:
-            link = await self._mails.take(transaction, PURPOSE, token)
+            # The account first, as everywhere: two links of it would wait for each other.
             account = await store.lock_user_by_email(transaction, email)
+            link = await self._mails.take(transaction, PURPOSE, token)
             if link is None or account is None:
                 raise Problem(ProblemCode.LINK_INVALID)
             await self._replace(transaction, account, password_hash, device, keep=None)

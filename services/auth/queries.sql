@@ -58,7 +58,9 @@ VALUES ($1, 'signup', $2, $3, now() + $4::interval);
 SELECT links.id, links.purpose, links.expires_at, coalesce(signups.email, links.email) AS email,
        signups.name, users.id IS NOT NULL AS account_exists, users.name AS account_name,
        links.signup_id IS NOT NULL AS is_signup, links.template, links.template_otherwise,
-       links.path, links.has_code, links.variables
+       links.template_taken, links.path, links.has_code, links.variables,
+       EXISTS (SELECT FROM users AS holder
+               WHERE holder.email = links.email AND holder.id <> links.user_id) AS is_taken
 FROM links
 LEFT JOIN signups ON signups.id = links.signup_id
 LEFT JOIN users ON CASE WHEN links.user_id IS NULL

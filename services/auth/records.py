@@ -73,6 +73,10 @@ class Link:
     is_signup: bool
     template: str | None
     template_otherwise: str | None
+    template_taken: str | None
+    """Instead of the link, for the owner of an address that another account wants."""
+    is_taken: bool
+    """Whether the address belongs to another account than the link's."""
     path: str | None
     has_code: bool
     variables: dict[str, str | None]

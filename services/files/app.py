@@ -5,8 +5,9 @@ from typing import Final
 
 from starlette.types import ASGIApp
 
+from services.files.erasure import Erasure
 from services.files.image_pool import ImagePool
-from services.files.jobs import IMAGES_QUEUE, UPLOADS_QUEUE, MakeVariants, SweepUpload
+from services.files.jobs import IMAGES_QUEUE, UPLOADS_QUEUE, EraseOwner, MakeVariants, SweepUpload
 from services.files.object_store import ObjectStore
 from services.files.routes.content import ContentResource
 from services.files.routes.files import FilesResource
@@ -16,6 +17,7 @@ from services.files.uploads import Uploads
 from services.files.variants import Variants
 from shared.chassis.administration_routes import JobRoutes
 from shared.chassis.bus import Bus
+from shared.chassis.consumers import EventConsumer
 from shared.chassis.database import Database
 from shared.chassis.dead_letter_routes import DeadLetterRoutes
 from shared.chassis.http import http_application
@@ -29,6 +31,7 @@ from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.outbox import Outbox
 from shared.chassis.process import Service
 from shared.chassis.relay import Relay
+from shared.schemas.events.auth import UserDeleted
 
 NAME: Final = "files"
 
@@ -79,6 +82,7 @@ async def worker(settings: FilesSettings, lifecycle: Lifecycle) -> None:
         database, objects, images, Outbox(NAME), maximum_bytes=settings.image_max_bytes
     )
     unfinished = UnfinishedUploads(database, objects, JobQueue(bus))
+    erasure = Erasure(database, objects, JobQueue(bus), Outbox(NAME))
     await lifecycle.start(
         JobWorker(
             database,
@@ -95,7 +99,16 @@ async def worker(settings: FilesSettings, lifecycle: Lifecycle) -> None:
             wakeups,
             lifecycle,
             queue=UPLOADS_QUEUE,
-            handlers={SweepUpload: unfinished.sweep},
+            handlers={SweepUpload: unfinished.sweep, EraseOwner: erasure.erase},
+        )
+    )
+    await lifecycle.start(
+        EventConsumer(
+            bus,
+            database,
+            lifecycle,
+            queue="files.events",
+            handlers={UserDeleted: erasure.on_user_deleted},
         )
     )
 

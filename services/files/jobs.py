@@ -17,6 +17,18 @@ class MakeVariants(Job):
     file_id: UUID
 
 
+class EraseOwner(Job):
+    """Remove a batch of the files of somebody whose account is deleted, and go on until none is.
+
+    The attempts reach over about a day.
+    """
+
+    kind: ClassVar[str] = "erase_owner"
+    queue: ClassVar[str] = UPLOADS_QUEUE
+    attempts: ClassVar[int] = 30
+    owner_id: UUID
+
+
 class SweepUpload(Job):
     """Remove what an upload left if it never finished."""
 

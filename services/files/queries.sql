@@ -1,7 +1,10 @@
 -- name: insert_upload
--- A file whose bytes are about to be stored; nobody sees it yet.
+-- A file whose bytes are about to be stored; nobody sees it yet. Nothing is returned for an owner
+-- whose account is deleted.
 INSERT INTO files (id, owner_id, name, object_key, content_type, state, upload_lease_until)
-VALUES ($1, $2, $3, $4, $5, 'uploading', now() + $6)
+SELECT $1, $2, $3, $4, $5, 'uploading', now() + $6
+ WHERE NOT EXISTS (SELECT FROM erased_owners WHERE owner_id = $2)
+RETURNING id
 
 -- name: renew_upload_lease
 -- The upload goes on; nothing is returned if it was given up meanwhile.
@@ -31,6 +34,26 @@ SELECT upload_lease_until - now() FROM files WHERE id = $1 AND state = 'uploadin
 -- name: delete_abandoned
 -- Forget an upload that was given up, once its object is gone.
 DELETE FROM files WHERE id = $1 AND state = 'abandoned'
+
+-- name: insert_erased_owner
+-- No upload of this owner begins any more.
+INSERT INTO erased_owners (owner_id) VALUES ($1)
+ON CONFLICT ON CONSTRAINT erased_owners_pkey DO NOTHING
+
+-- name: close_files
+-- Give up a batch of an owner's files, finished or not; returns what to remove.
+UPDATE files SET state = 'abandoned', upload_lease_until = NULL, rejection = NULL
+ WHERE id IN (
+         SELECT id FROM files
+          WHERE owner_id = $1 AND state IN ('processing', 'ready', 'rejected')
+          UNION ALL
+         SELECT id FROM files WHERE owner_id = $1 AND state IN ('uploading', 'abandoned')
+          LIMIT $2)
+RETURNING id, object_key
+
+-- name: delete_closed
+-- Forget files that were given up, once their objects are gone.
+DELETE FROM files WHERE id = ANY ($1::uuid[]) AND state = 'abandoned'
 
 -- name: find_file
 -- One stored file with its variants.

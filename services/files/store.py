@@ -1,5 +1,6 @@
 """Every statement of the files service. Whoever reads a file for a person asks `access.py`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -67,6 +68,14 @@ class StoredFile:
         )
 
 
+@dataclass(frozen=True)
+class ClosedFile:
+    """A file that was given up, and where its bytes may be."""
+
+    id: UUID
+    object_key: str
+
+
 async def insert_upload(
     executor: Executor,
     *,
@@ -76,11 +85,12 @@ async def insert_upload(
     object_key: str,
     content_type: str,
     lease: timedelta,
-) -> None:
-    """Announce a file before its bytes are stored."""
-    await executor.execute(
+) -> bool:
+    """Announce a file before its bytes are stored; False if the owner's account is deleted."""
+    inserted = await executor.fetchval(
         SQL["insert_upload"], file_id, owner_id, name, object_key, content_type, lease
     )
+    return inserted is not None
 
 
 async def renew_upload_lease(executor: Executor, file_id: UUID, lease: timedelta) -> bool:
@@ -111,6 +121,22 @@ async def upload_lease(executor: Executor, file_id: UUID) -> timedelta | None:
 async def delete_abandoned(executor: Executor, file_id: UUID) -> None:
     """Forget an abandoned upload."""
     await executor.execute(SQL["delete_abandoned"], file_id)
+
+
+async def insert_erased_owner(executor: Executor, owner_id: UUID) -> None:
+    """Let no upload of an owner begin any more."""
+    await executor.execute(SQL["insert_erased_owner"], owner_id)
+
+
+async def close_files(executor: Executor, owner_id: UUID, *, limit: int) -> list[ClosedFile]:
+    """Give up up to `limit` of an owner's files for good and return what to remove of them."""
+    rows = await executor.fetch(SQL["close_files"], owner_id, limit)
+    return [ClosedFile(**dict(row)) for row in rows]
+
+
+async def delete_closed(executor: Executor, file_ids: Sequence[UUID]) -> None:
+    """Forget files that were given up."""
+    await executor.execute(SQL["delete_closed"], list(file_ids))
 
 
 async def find_file(executor: Executor, file_id: UUID) -> StoredFile | None:

@@ -20,6 +20,7 @@ from services.files.store import StoredFile
 from services.files.unfinished import UnfinishedUploads
 from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import RETRY_AFTER_SECONDS, Problem, Unavailable
+from shared.chassis.identity.tokens import unauthenticated
 from shared.chassis.jobs.commands import JobQueue
 from shared.chassis.outbox import Outbox
 from shared.schemas.api.files import File, FileState
@@ -81,7 +82,7 @@ class Uploads:
         media_type = content_type(declared=incoming.content_type, name=incoming.name, head=head)
         file_id, key = uuid7(), f"t/{owner_id}/{uuid7()}"
         async with self._database.transaction() as transaction:
-            await store.insert_upload(
+            announced = await store.insert_upload(
                 transaction,
                 file_id=file_id,
                 owner_id=owner_id,
@@ -90,6 +91,8 @@ class Uploads:
                 content_type=media_type,
                 lease=LEASE,
             )
+            if not announced:
+                raise unauthenticated(ProblemCode.TOKEN_REVOKED)
             await self._jobs.enqueue(transaction, SweepUpload(file_id=file_id), delay=LEASE)
         transfer = _Transfer(self._objects, key, media_type)
         try:

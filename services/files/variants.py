@@ -24,6 +24,11 @@ THUMBNAIL_EDGE_PIXELS: Final = 400
 VARIANT_TYPE: Final = "image/webp"
 
 
+def variant_key(object_key: str) -> str:
+    """Return where the thumbnail of an object is stored."""
+    return f"{object_key}.{THUMBNAIL}"
+
+
 class Variants:
     """Makes variants in child processes and tells the owner how it went.
 
@@ -83,7 +88,7 @@ class Variants:
         self, job: RunningJob[MakeVariants], file: StoredFile, made: MadeVariant
     ) -> None:
         variant = StoredVariant(
-            object_key=f"{file.object_key}.{THUMBNAIL}",
+            object_key=variant_key(file.object_key),
             content_type=VARIANT_TYPE,
             width=made.width,
             height=made.height,
@@ -92,6 +97,9 @@ class Variants:
         bucket = await self._objects.bucket()
         digest = hashlib.sha256(made.body).digest()
         await bucket.put(variant.object_key, io.BytesIO(made.body), variant.content_type, digest)
+        if await store.find_file(self._database, file.id) is None:  # its owner has left
+            await bucket.remove(variant.object_key)
+            return
         async with job.completion() as transaction:
             if not await store.finish_processing(transaction, file.id):
                 return

@@ -7,6 +7,7 @@ Where two paths fit an address, the one that comes first has it, unless one is t
 
 from typing import Final
 
+from services.gateway.route_tables.accounts import ACCOUNT_ROUTES
 from services.gateway.route_tables.auth import AUTH_ROUTES
 from services.gateway.route_tables.connections import CONNECTION_ROUTES
 from services.gateway.route_tables.dead_letters import DEAD_LETTER_ROUTES
@@ -26,6 +27,7 @@ from services.gateway.route_tables.webhooks import WEBHOOK_ROUTES
 
 ROUTES: Final = (
     *AUTH_ROUTES,
+    *ACCOUNT_ROUTES,
     *PASSWORD_ROUTES,
     *USER_ROUTES,
     *OAUTH_ROUTES,

@@ -5,6 +5,7 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from services.jobs.claiming import JobDoors
+from services.jobs.erasure import Erasure
 from services.jobs.event_types import EventTypes
 from services.jobs.house import HOUSE_SERVICES, House
 from services.jobs.house_dead_letters import HouseDeadLetters
@@ -41,6 +42,7 @@ from shared.chassis.outbox import Outbox
 from shared.chassis.process import Service
 from shared.chassis.relay import Relay
 from shared.chassis.sealing import Seal, derive_key
+from shared.schemas.events.auth import UserDeleted
 from shared.schemas.events.envelope import EventData
 
 NAME = "jobs"
@@ -103,13 +105,15 @@ async def worker(settings: JobsSettings, lifecycle: Lifecycle) -> None:
     await lifecycle.start(AnswerPruning(database, lifecycle))
     wakeups = await lifecycle.start(Wakeups(bus, lifecycle))
     await start_deliveries(settings, lifecycle, database=database, bus=bus, wakeups=wakeups)
+    news = WebhookNews(jobs)
+    erasure = Erasure(Outbox(NAME), news)
     await lifecycle.start(
         EventConsumer(
             bus,
             database,
             lifecycle,
             queue="jobs.events",
-            handlers={EventData: WebhookNews(jobs).on_event},
+            handlers={EventData: news.on_event, UserDeleted: erasure.on_user_deleted},
         )
     )
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp
 
 from services.mail.consumers import AccountMails
+from services.mail.erasure import EraseMessages, Erasure
 from services.mail.jobs import MessageSender, SendMessage
 from services.mail.routes.messages import MessageRoutes
 from services.mail.settings import MailSettings, parse_mailbox
@@ -27,7 +28,7 @@ from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.outbox import Outbox
 from shared.chassis.process import Service
 from shared.chassis.relay import Relay
-from shared.schemas.events.auth import NoticeRequested, SignupRequested
+from shared.schemas.events.auth import NoticeRequested, SignupRequested, UserDeleted
 
 NAME = "mail"
 
@@ -66,6 +67,7 @@ async def worker(settings: MailSettings, lifecycle: Lifecycle) -> None:
         sender=parse_mailbox(settings.mail_from),
         public_url=settings.public_url,
     )
+    erasure = Erasure(database, auth, JobQueue(bus), Outbox(NAME))
     wakeups = await lifecycle.start(Wakeups(bus, lifecycle))
     await lifecycle.start(Relay(database, bus, lifecycle))
     await lifecycle.start(
@@ -74,7 +76,7 @@ async def worker(settings: MailSettings, lifecycle: Lifecycle) -> None:
             wakeups,
             lifecycle,
             queue=SendMessage.queue,
-            handlers={SendMessage: sender.send},
+            handlers={SendMessage: sender.send, EraseMessages: erasure.erase},
             concurrency=settings.smtp_connections,
         )
     )
@@ -88,6 +90,7 @@ async def worker(settings: MailSettings, lifecycle: Lifecycle) -> None:
             handlers={
                 SignupRequested: mails.on_requested,
                 NoticeRequested: mails.on_requested,
+                UserDeleted: erasure.on_user_deleted,
             },
         )
     )

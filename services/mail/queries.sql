@@ -48,3 +48,13 @@ WITH message AS (
 INSERT INTO timeline (message_id, step, detail)
 SELECT id, $2, $3 FROM message
 RETURNING message_id
+
+-- name: is_sent
+-- Whether a message of a link has come to its end, and none to its recipient is still on its way.
+SELECT EXISTS (SELECT FROM messages WHERE link_id = $2 AND state <> 'queued')
+       AND NOT EXISTS (SELECT FROM messages WHERE recipient = $1 AND state = 'queued')
+
+-- name: delete_messages
+-- Remove a batch of the messages to a recipient, or of a link.
+DELETE FROM messages WHERE id IN (
+  SELECT id FROM messages WHERE (recipient = $1 OR link_id = $2) AND state <> 'queued' LIMIT $3)

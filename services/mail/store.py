@@ -81,6 +81,18 @@ async def end_message(
     return ended is not None
 
 
+async def is_sent(executor: Executor, recipient: str, link_id: UUID) -> bool:
+    """Tell whether the message of a link has ended and no other is on its way to its recipient."""
+    sent: bool = await executor.fetchval(SQL["is_sent"], recipient, link_id)
+    return sent
+
+
+async def delete_messages(executor: Executor, recipient: str, link_id: UUID, *, limit: int) -> int:
+    """Remove up to `limit` messages to a recipient or of a link; return how many there were."""
+    tag = await executor.execute(SQL["delete_messages"], recipient, link_id, limit)
+    return int(tag.rpartition(" ")[2])
+
+
 async def _with_timelines(executor: Executor, rows: Sequence[Record]) -> list[Message]:
     timelines: dict[UUID, list[TimelineEntry]] = {row["id"]: [] for row in rows}
     for entry in await executor.fetch(SQL["list_timelines"], list(timelines)):

@@ -5,6 +5,7 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from services.realtime.consumers import FileNews
+from services.realtime.erasure import Erasure
 from services.realtime.history import History
 from services.realtime.hub import Hub
 from services.realtime.publishing import Publisher
@@ -28,6 +29,7 @@ from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.outbox import Outbox
 from shared.chassis.process import Service
 from shared.chassis.relay import Relay
+from shared.schemas.events.auth import UserDeleted
 from shared.schemas.events.files import FileReady, FileRejected
 
 NAME = "realtime"
@@ -84,7 +86,11 @@ async def worker(settings: RealtimeSettings, lifecycle: Lifecycle) -> None:
             database,
             lifecycle,
             queue="realtime.events",
-            handlers={FileReady: news.on_file_ready, FileRejected: news.on_file_rejected},
+            handlers={
+                FileReady: news.on_file_ready,
+                FileRejected: news.on_file_rejected,
+                UserDeleted: Erasure(Outbox(NAME)).on_user_deleted,
+            },
         )
     )
 

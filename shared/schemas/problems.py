@@ -52,6 +52,7 @@ class ProblemCode(StrEnum):
     LAST_ADMINISTRATOR = "last_administrator"
     REAUTHENTICATION_REQUIRED = "reauthentication_required"
     LINK_INVALID = "link_invalid"
+    EMAIL_TAKEN = "email_taken"
     MFA_TOKEN_INVALID = "mfa_token_invalid"  # noqa: S105 - the name of a problem
     CODE_INVALID = "code_invalid"
     FACTOR_MISSING = "factor_missing"
@@ -223,6 +224,11 @@ PROBLEMS: dict[ProblemCode, ProblemKind] = {
         400,
         "Link invalid",
         "The link has expired, was used already or is incomplete; ask for a new one.",
+    ),
+    ProblemCode.EMAIL_TAKEN: _kind(
+        409,
+        "Address taken",
+        "This address has got an account of its own meanwhile; nothing was changed.",
     ),
     ProblemCode.MFA_TOKEN_INVALID: _kind(
         401,

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import json
-import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -13,7 +12,6 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.parts.processes import Server, new_folder
 
-PROGRAM = shutil.which("chromium") or shutil.which("google-chrome")
 _WAIT_SECONDS = 30.0
 
 
@@ -153,11 +151,10 @@ class Chromium:
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Chromium]:
     """Run a browser with a profile of its own for as long as the context lasts."""
-    assert PROGRAM is not None, "Chromium is not installed"
     folder = new_folder("chromium")
     server = Server(
         [
-            PROGRAM,
+            "chromium",
             *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
             *("--no-first-run", "--disable-background-networking", "--disable-sync"),
             *("--remote-debugging-port=0", f"--user-data-dir={folder / 'profile'}"),

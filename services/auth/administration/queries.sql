@@ -66,14 +66,6 @@ RETURNING id;
 -- The API keys of an account, whose tokens are to be refused.
 SELECT id, user_id FROM api_keys WHERE user_id = $1;
 
--- name: delete_api_keys
--- Remove the API keys of an account.
-DELETE FROM api_keys WHERE user_id = $1 RETURNING id, user_id;
-
--- name: delete_user
--- Remove an account and what hangs on it.
-DELETE FROM users WHERE id = $1;
-
 -- name: list_audit_entries
 -- A page of acts, newest first.
 SELECT id, at, action, actor_id, user_id, session_id, address, user_agent, details

@@ -102,17 +102,6 @@ async def list_key_ids(executor: Executor, user_id: UUID) -> list[EndedSession]:
     return [EndedSession(**dict(row)) for row in rows]
 
 
-async def delete_api_keys(executor: Executor, user_id: UUID) -> list[EndedSession]:
-    """Remove the API keys of an account and return them."""
-    rows = await executor.fetch(SQL["delete_api_keys"], user_id)
-    return [EndedSession(**dict(row)) for row in rows]
-
-
-async def delete_user(executor: Executor, user_id: UUID) -> None:
-    """Remove an account whose sessions and keys are gone."""
-    await executor.execute(SQL["delete_user"], user_id)
-
-
 async def list_audit_entries(
     executor: Executor,
     *,

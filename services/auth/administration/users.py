@@ -13,7 +13,7 @@ from services.auth.sessions import Sessions
 from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.outbox import Outbox
-from shared.schemas.events.auth import UserDeleted, UserDisabled, UserEnabled
+from shared.schemas.events.auth import UserDisabled, UserEnabled
 from shared.schemas.problems import ProblemCode
 from shared.schemas.roles import ADMINISTRATOR
 
@@ -48,7 +48,7 @@ class Users:
             if wanted == tuple(sorted(account.roles)):
                 return
             if ADMINISTRATOR not in wanted:
-                await self._require_other_administrator(transaction, account)
+                await require_other_administrator(transaction, account)
             await store.set_roles(transaction, user_id, wanted)
             await self._sessions.end_others(transaction, user_id=user_id, keep=None)
             await record(
@@ -68,7 +68,7 @@ class Users:
         """
         async with self._database.transaction() as transaction:
             account = await self._locked(transaction, user_id)
-            await self._require_other_administrator(transaction, account)
+            await require_other_administrator(transaction, account)
             if not await store.disable_user(transaction, user_id, reason):
                 return
             await self._sessions.end_others(transaction, user_id=user_id, keep=None)
@@ -119,34 +119,19 @@ class Users:
                 device=device,
             )
 
-    async def delete(self, user_id: UUID, by: UUID, device: Device) -> None:
-        """Remove an account for good; the other services hear of it by `user.deleted`.
-
-        Raises a 404 problem, and 409 for the last administrator.
-        """
-        async with self._database.transaction() as transaction:
-            account = await self._locked(transaction, user_id)
-            await self._require_other_administrator(transaction, account)
-            await self._sessions.end_others(transaction, user_id=user_id, keep=None)
-            keys = await store.delete_api_keys(transaction, user_id)
-            await revoke(transaction, self._outbox, keys)
-            await store.delete_user(transaction, user_id)
-            await accounts.delete_signups(transaction, account.email)
-            await self._outbox.emit(transaction, UserDeleted(user_id=user_id), subject=str(user_id))
-            await record(
-                transaction, Action.USER_DELETED, user_id=user_id, actor_id=by, device=device
-            )
-
     async def _locked(self, transaction: Transaction, user_id: UUID) -> Account:
         account = await store.lock_user(transaction, user_id)
         if account is None:
             raise Problem(ProblemCode.USER_NOT_FOUND)
         return account
 
-    async def _require_other_administrator(
-        self, transaction: Transaction, account: Account
-    ) -> None:
-        if ADMINISTRATOR not in account.roles:
-            return
-        if await store.is_last_administrator(transaction, account.id):
-            raise Problem(ProblemCode.LAST_ADMINISTRATOR)
+
+async def require_other_administrator(transaction: Transaction, account: Account) -> None:
+    """Raise a 409 problem for taking the last administrator away.
+
+    The answer holds until the transaction ends.
+    """
+    if ADMINISTRATOR not in account.roles:
+        return
+    if await store.is_last_administrator(transaction, account.id):
+        raise Problem(ProblemCode.LAST_ADMINISTRATOR)

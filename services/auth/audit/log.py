@@ -25,6 +25,11 @@ class Action(StrEnum):
     USER_DISABLED = "user.disabled"
     USER_ENABLED = "user.enabled"
     USER_DELETED = "user.deleted"
+    USER_ERASED = "user.erased"
+    EMAIL_CHANGE_REQUESTED = "email.change_requested"
+    EMAIL_CHANGE_WITHDRAWN = "email.change_withdrawn"
+    EMAIL_CONFIRMED = "email.confirmed"
+    EMAIL_CHANGED = "email.changed"
     ROLES_CHANGED = "roles.changed"
     SESSIONS_ENDED = "sessions.ended"
     PASSWORD_CHANGED = "password.changed"  # noqa: S105 - the name of an act

@@ -37,16 +37,16 @@ class AccountMails:
         await self._send(transaction, mail, link_id, most=None)
         return link_id
 
-    async def send_a_few(self, transaction: Transaction, mail: Mail, *, most: int) -> None:
+    async def send_a_few(self, transaction: Transaction, mail: Mail, *, most: int) -> bool:
         """Have a mail sent unless `most` of its purpose went to the address and are still good.
 
-        Whoever asked learns nothing of that.
+        Tells whether it is sent, which is nothing for somebody who gave another's address.
         """
-        await self._send(transaction, mail, uuid7(), most=most)
+        return await self._send(transaction, mail, uuid7(), most=most)
 
     async def _send(
         self, transaction: Transaction, mail: Mail, link_id: UUID, *, most: int | None
-    ) -> None:
+    ) -> bool:
         token_hash = self._tokens.hash(mail.purpose, link_id)
         inserted = await store.insert_mail(
             transaction, mail, link_id=link_id, token_hash=token_hash, most=most
@@ -55,6 +55,7 @@ class AccountMails:
             await self._outbox.emit(
                 transaction, NoticeRequested(link_id=link_id), subject=str(link_id)
             )
+        return inserted
 
     async def notify(
         self, transaction: Transaction, account: Account, template: str, **variables: str | None

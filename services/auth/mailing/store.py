@@ -27,6 +27,8 @@ class Mail:
     """None means whoever has the address when the mail is rendered."""
     template_otherwise: str | None = None
     """For an address without an account, if `user_id` is None; without one no mail is sent."""
+    template_taken: str | None = None
+    """Instead, and without the link, if the address belongs to another account than `user_id`."""
     path: str | None = None
     """The page that the link opens; None for a notice."""
     has_code: bool = False
@@ -66,6 +68,7 @@ async def insert_mail(
         mail.data or {},
         mail.lifetime,
         most,
+        mail.template_taken,
     )
     return inserted is not None
 

@@ -8,10 +8,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from services.auth.accounts.store import find_traces
 from services.auth.api_keys import ApiKeys
 from services.auth.links import LinkMails
 from services.auth.revocations import RevocationFeed
 from services.auth.signing_keys import KeyRing
+from shared.chassis.database import Database
 from shared.chassis.errors import Problem
 from shared.chassis.http import json_response, read_json
 from shared.chassis.identity.service_calls import require_service
@@ -49,20 +51,29 @@ class ExchangedToken(BaseModel):
     expires_in: int
 
 
+class DeletionTraces(BaseModel):
+    """By what mail finds the messages to somebody whose account is deleted."""
+
+    email: str
+    farewell_link_id: UUID
+
+
 class InternalRoutes:
-    """Keys, revocations and API-key exchange for the doors; links for mail."""
+    """Keys, revocations and API-key exchange for the doors; links and deletions for mail."""
 
     def __init__(
         self,
+        database: Database,
         settings: Settings,
         keys: KeyRing,
-        revocations: RevocationFeed,
+        *,
         api_keys: ApiKeys,
         links: LinkMails,
     ) -> None:
+        self._database = database
         self._settings = settings
         self._keys = keys
-        self._revocations = revocations
+        self._revocations = RevocationFeed(database)
         self._api_keys = api_keys
         self._links = links
 
@@ -73,6 +84,7 @@ class InternalRoutes:
             Route("/internal/revocations", self.read_revocations, methods=["GET"]),
             Route("/internal/api-keys/exchange", self.exchange, methods=["POST"]),
             Route("/internal/links/{link_id}", self.read_link, methods=["GET"]),
+            Route("/internal/deletions/{user_id}", self.read_traces, methods=["GET"]),
         ]
 
     async def read_keys(self, request: Request) -> Response:
@@ -100,11 +112,24 @@ class InternalRoutes:
     async def read_link(self, request: Request) -> Response:
         """Answer with whom to mail what, or 404 once the link is spent."""
         require_service(request, self._settings, target="auth", allowed={"mail"})
-        try:
-            link_id = UUID(request.path_params["link_id"])
-        except ValueError as error:
-            raise Problem(ProblemCode.NOT_FOUND) from error
-        mail = await self._links.describe(link_id)
+        mail = await self._links.describe(_id(request, "link_id"))
         if mail is None:
             raise Problem(ProblemCode.NOT_FOUND, "The link is spent or expired.")
         return json_response(mail)
+
+    async def read_traces(self, request: Request) -> Response:
+        """Answer with what finds the mails to a deleted account's owner, or 404 afterwards."""
+        require_service(request, self._settings, target="auth", allowed={"mail"})
+        traces = await find_traces(self._database, _id(request, "user_id"))
+        if traces is None:
+            raise Problem(ProblemCode.NOT_FOUND, "No such deletion waits for a confirmation.")
+        return json_response(
+            DeletionTraces(email=traces.email, farewell_link_id=traces.farewell_link_id)
+        )
+
+
+def _id(request: Request, name: str) -> UUID:
+    try:
+        return UUID(request.path_params[name])
+    except ValueError as error:
+        raise Problem(ProblemCode.NOT_FOUND) from error

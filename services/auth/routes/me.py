@@ -13,8 +13,8 @@ from services.auth.access import (
     require_recent,
     require_session,
 )
+from services.auth.accounts.deletions import Deletions
 from services.auth.administration.store import list_audit_entries
-from services.auth.administration.users import Users
 from services.auth.devices import device_of
 from services.auth.federation.store import list_identities
 from services.auth.names import clean_name
@@ -35,9 +35,11 @@ EXPORTED_ROWS: Final = 1000
 class MeRoutes:
     """Reading and changing one's own profile."""
 
-    def __init__(self, database: Database, users: Users, authenticator: Authenticator) -> None:
+    def __init__(
+        self, database: Database, deletions: Deletions, authenticator: Authenticator
+    ) -> None:
         self._database = database
-        self._users = users
+        self._deletions = deletions
         self._authenticator = authenticator
 
     def routes(self) -> list[Route]:
@@ -72,7 +74,7 @@ class MeRoutes:
         """Delete the caller's account for good; it takes a fresh proof of who asks."""
         identity = await self._authenticator.identify(request)
         user_id = require_recent(identity)
-        await self._users.delete(user_id, user_id, device_of(request))
+        await self._deletions.delete(user_id, user_id, device_of(request))
         return Response(status_code=204)
 
     async def export(self, request: Request) -> Response:

@@ -20,7 +20,7 @@ SECURITY_HEADERS = {
 
 
 NAMES: Final = (
-    *("verify", "reset", "magic-link"),
+    *("verify", "reset", "magic-link", "email"),
     *("oauth2/sign-in", "oauth2/sign-out", "oauth2/logged-out"),
 )
 _FILES: Final = {"": ("html", "text/html"), "/page.js": ("js", "text/javascript")} | {

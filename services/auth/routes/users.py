@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from services.auth import store as accounts
 from services.auth.access import require_administrator
+from services.auth.accounts.deletions import Deletions
 from services.auth.administration import store
 from services.auth.administration.users import Users
 from services.auth.devices import device_of
@@ -38,9 +39,16 @@ _BOOLEANS = {"true": True, "false": False}
 class UserRoutes:
     """Listing, reading, changing, shutting and deleting accounts, and reading the audit log."""
 
-    def __init__(self, database: Database, users: Users, authenticator: Authenticator) -> None:
+    def __init__(
+        self,
+        database: Database,
+        users: Users,
+        deletions: Deletions,
+        authenticator: Authenticator,
+    ) -> None:
         self._database = database
         self._users = users
+        self._deletions = deletions
         self._authenticator = authenticator
 
     def routes(self) -> list[Route]:
@@ -65,7 +73,7 @@ class UserRoutes:
         chosen = store.UserFilter(
             query=query.get("query") or None,
             role=query.get("role") or None,
-            disabled=_boolean(query.get("disabled")),
+            disabled=optional_boolean(request, "disabled"),
         )
         rows, cursor = page.cut(
             await store.list_users(
@@ -107,7 +115,7 @@ class UserRoutes:
     async def delete(self, request: Request) -> Response:
         """Remove an account for good."""
         by, user_id = await self._administrator(request), _user_id(request)
-        await self._users.delete(user_id, by, device_of(request))
+        await self._deletions.delete(user_id, by, device_of(request))
         return Response(status_code=204)
 
     async def list_sessions(self, request: Request) -> Response:
@@ -189,11 +197,13 @@ def _optional_id(text: str | None, field: str) -> UUID | None:
         raise _wrong(field, "This is no id.") from error
 
 
-def _boolean(text: str | None) -> bool | None:
+def optional_boolean(request: Request, field: str) -> bool | None:
+    """Return `true` or `false` of a query, None without it. Raises a 422 problem for others."""
+    text = request.query_params.get(field)
     if not text:
         return None
     if text not in _BOOLEANS:
-        raise _wrong("disabled", "Give `true` or `false`.")
+        raise _wrong(field, "Give `true` or `false`.")
     return _BOOLEANS[text]
 
 

@@ -7,6 +7,7 @@ from services.gateway.route import TEXT, Access, Route
 _PAGES: Final = {
     "verify": "Open the page that mailed verification links lead to",
     "reset": "Open the page that mailed reset links lead to",
+    "email": "Open the page that mailed links to change an address lead to",
     "magic-link": "Open the page that mailed log-in links lead to",
     "oauth2/sign-in": "Open the page that asks who somebody is and what an application may know",
     "oauth2/sign-out": "Open the page that asks whether to sign out",

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -51,7 +52,7 @@ def request_key(request: Request, identity: Identity, body: BaseModel) -> Reques
             ProblemCode.VALIDATION_FAILED, errors=[FieldError(field=HEADER, message=message)]
         )
     is_session = identity.scopes is None
-    caller = f"user:{identity.user_id}" if is_session else f"key:{identity.session_id}"
+    caller = _caller(identity.user_id) if is_session else f"key:{identity.session_id}"
     text = f"{request.method} {request.url.path}\n{body.model_dump_json(by_alias=True)}"
     return RequestKey(caller, key, hashlib.sha256(text.encode()).digest())
 
@@ -105,6 +106,15 @@ class IdempotentAnswers:
             headers={"Idempotent-Replayed": "true", "Cache-Control": "no-store"},
             media_type="application/json",
         )
+
+
+async def forget_answers(transaction: Transaction, user_id: UUID) -> None:
+    """Forget what was answered in a user's sessions."""
+    await transaction.execute(SQL["forget_answers"], _caller(user_id))
+
+
+def _caller(user_id: UUID) -> str:
+    return f"user:{user_id}"
 
 
 def _place(key: RequestKey) -> str:

@@ -18,6 +18,10 @@ SELECT request, status, answer FROM idempotent_answers WHERE caller = $1 AND key
 -- What is answered under a key from now on.
 UPDATE idempotent_answers SET status = $3, answer = $4 WHERE caller = $1 AND key = $2
 
+-- name: forget_answers
+-- Forget what one caller was answered.
+DELETE FROM idempotent_answers WHERE caller = $1
+
 -- name: prune_answers
 -- Forget a batch of answers whose time is over.
 DELETE FROM idempotent_answers

@@ -38,7 +38,7 @@ class ConnectionCreate(Input):
         default=None,
         max_length=500,
         description="Address of the provider; known already for every kind but `oidc`. For one "
-        "tenant of Microsoft: https://login.microsoftonline.com/<tenant>/v2.0",
+        "tenant of Microsoft: its sign-in address, the tenant and `/v2.0`",
     )
     client_id: ClientId
     client_secret: ClientSecret = Field(

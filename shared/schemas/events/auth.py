@@ -48,6 +48,14 @@ class UserDeleted(EventData):
     user_id: UUID
 
 
+class UserErased(EventData):
+    """A service holds nothing of a deleted account's owner but what runs out within hours."""
+
+    event_type: ClassVar[str] = "user.erased"
+    user_id: UUID
+    service: str
+
+
 class SessionRevoked(EventData):
     """A session ended before its time: log-out, reuse of a refresh token, or by its owner."""
 

@@ -7,6 +7,7 @@ from shared.schemas.events.auth import (
     UserDeleted,
     UserDisabled,
     UserEnabled,
+    UserErased,
     UserRegistered,
 )
 from shared.schemas.events.envelope import EventData
@@ -24,6 +25,7 @@ EVENT_TYPES: dict[str, type[EventData]] = {
         UserDisabled,
         UserEnabled,
         UserDeleted,
+        UserErased,
         SessionRevoked,
         FileUploaded,
         FileReady,

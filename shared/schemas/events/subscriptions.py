@@ -4,14 +4,21 @@
 takes them all, an event that reaches no queue is a failure, and its publication is tried again.
 """
 
-from shared.schemas.events.auth import NoticeRequested, SignupRequested
+from shared.schemas.events.auth import (
+    NoticeRequested,
+    SignupRequested,
+    UserDeleted,
+    UserErased,
+)
 from shared.schemas.events.envelope import EventData
 from shared.schemas.events.files import FileReady, FileRejected
 
 SUBSCRIPTIONS: dict[str, tuple[type[EventData], ...]] = {
-    "mail.events": (SignupRequested, NoticeRequested),
-    "realtime.events": (FileReady, FileRejected),
-    "jobs.events": (EventData,),
+    "auth.events": (UserErased,),
+    "files.events": (UserDeleted,),
+    "mail.events": (SignupRequested, NoticeRequested, UserDeleted),
+    "realtime.events": (FileReady, FileRejected, UserDeleted),
+    "jobs.events": (EventData, UserDeleted),
 }
 
 

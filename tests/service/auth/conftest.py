@@ -30,9 +30,8 @@ async def migrated(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def database(migrated: Database) -> Database:
-    await migrated.execute(
-        f"TRUNCATE {', '.join(TABLES)}, magic_link_counts, audit_log, connections, outbox CASCADE"
-    )
+    others = "magic_link_counts, account_deletions, audit_log, connections, outbox"
+    await migrated.execute(f"TRUNCATE {', '.join(TABLES)}, {others} CASCADE")
     return migrated
 
 

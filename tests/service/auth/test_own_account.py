@@ -34,19 +34,6 @@ async def test_an_export_has_everything_but_secrets(
     assert "hash" not in answer.text
 
 
-async def test_a_deleted_account_leaves_nothing_and_tells_the_others(
-    auth: AuthService, session: dict[str, Any]
-) -> None:
-    answer = await auth.client.delete("/v1/auth/me", headers=bearer(session))
-
-    assert answer.status_code == 204
-    assert await auth.counts() == {"revocations": 1}
-    assert await auth.revoked() == {claims(session)["sid"]}
-    assert await auth.event_types() == ["session.revoked", "user.deleted"]
-    assert_problem(await auth.log_in(EMAIL), 401, "invalid_credentials")
-    assert (await auth.register(EMAIL))["user"]["id"] != session["user"]["id"]
-
-
 async def test_deleting_takes_a_fresh_proof(auth: AuthService, session: dict[str, Any]) -> None:
     await auth.database.execute(
         "UPDATE sessions SET authenticated_at = now() - interval '11 minutes'"

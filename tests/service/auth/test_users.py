@@ -177,7 +177,7 @@ async def test_a_deleted_account_is_gone_and_the_others_hear_of_it(
     answer = await call(auth, "DELETE", f"/v1/auth/users/{ada['user']['id']}", admin)
 
     assert answer.status_code == 204
-    assert await auth.counts() == {"users": 1, "sessions": 2, "revocations": 2}
+    assert await auth.counts() == {"users": 1, "sessions": 2, "revocations": 2, "links": 1}
     assert (await auth.event_types())[-1] == "user.deleted"
     assert_problem(await auth.log_in(ADA), 401, "invalid_credentials")
     assert await acts(auth, admin, ada["user"]["id"]) == ["user.deleted"]

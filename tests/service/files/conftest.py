@@ -51,7 +51,7 @@ async def store(settings: FilesSettings, all_objects: Objects) -> AsyncIterator[
 async def service(
     settings: FilesSettings, migrated: Database, store: ObjectStore, all_objects: Objects
 ) -> FilesService:
-    await migrated.execute("TRUNCATE files, variants, outbox, jobs")
+    await migrated.execute("TRUNCATE files, variants, erased_owners, outbox, jobs")
     all_objects.clear()
     return make_service(settings, migrated, store, all_objects)
 

@@ -15,8 +15,9 @@ from botocore.config import Config
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from services.files.app import NAME, application
+from services.files.erasure import Erasure
 from services.files.image_pool import ImagePool
-from services.files.jobs import IMAGES_QUEUE, UPLOADS_QUEUE, MakeVariants, SweepUpload
+from services.files.jobs import IMAGES_QUEUE, UPLOADS_QUEUE, EraseOwner, MakeVariants, SweepUpload
 from services.files.object_store import ObjectStore
 from services.files.settings import FilesSettings
 from services.files.unfinished import UnfinishedUploads
@@ -181,6 +182,9 @@ class FilesService:
         )
         return body
 
+    def erasure(self) -> Erasure:
+        return Erasure(self.database, self.store, JobQueue(None), Outbox(NAME))
+
     @contextlib.asynccontextmanager
     async def worker(self) -> AsyncIterator[ImagePool]:
         """Run the jobs as a worker process does."""
@@ -198,13 +202,22 @@ class FilesService:
         )
         unfinished = UnfinishedUploads(self.database, self.store, JobQueue(None))
         wakeups = await lifecycle.start(Wakeups(bus, lifecycle))
-        for queue, kind, handler in (
-            (IMAGES_QUEUE, MakeVariants, variants.make),
-            (UPLOADS_QUEUE, SweepUpload, unfinished.sweep),
-        ):
-            await lifecycle.start(
-                JobWorker(self.database, wakeups, lifecycle, queue=queue, handlers={kind: handler})
-            )
+        images_worker = JobWorker(
+            self.database,
+            wakeups,
+            lifecycle,
+            queue=IMAGES_QUEUE,
+            handlers={MakeVariants: variants.make},
+        )
+        uploads_worker = JobWorker(
+            self.database,
+            wakeups,
+            lifecycle,
+            queue=UPLOADS_QUEUE,
+            handlers={SweepUpload: unfinished.sweep, EraseOwner: self.erasure().erase},
+        )
+        await lifecycle.start(images_worker)
+        await lifecycle.start(uploads_worker)
         try:
             yield images
         finally:

@@ -53,6 +53,7 @@ def test_each_route_stands_once_and_each_path_has_one_service() -> None:
 
 
 PAGES = (
+    "email",
     *("verify", "reset", "magic-link"),
     *("oauth2/sign-in", "oauth2/sign-out", "oauth2/logged-out"),
 )
@@ -68,6 +69,7 @@ def test_what_everybody_may_call_is_this_and_nothing_else() -> None:
         "POST /v1/auth/refresh",
         "GET /.well-known/jwks.json",
         "POST /v1/auth/password/forgot",
+        "POST /v1/auth/email/confirm",
         "POST /v1/auth/password/reset",
         "GET /.well-known/openid-configuration",
         "GET /oauth2/authorize",

@@ -31,6 +31,7 @@ class AuthStandIn:
         self.settings = Settings(run_dir=run_dir, public_url=PUBLIC_URL, internal_key=INTERNAL_KEY)
         self.links: dict[UUID, dict[str, Any]] = {}
         self.revoked: list[UUID] = []
+        self.deletions: dict[UUID, dict[str, Any]] = {}
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._server: WebServer | None = None
 
@@ -45,6 +46,7 @@ class AuthStandIn:
             Route("/internal/jwks", self._jwks),
             Route("/internal/links/{link_id:uuid}", self._link),
             Route("/internal/revocations", self._revocations),
+            Route("/internal/deletions/{user_id:uuid}", self._deletion),
         ]
         self._listener = listener
         self._server = WebServer(http_application(routes=routes), listener)
@@ -110,6 +112,11 @@ class AuthStandIn:
         self._require(request)
         link = self.links.get(request.path_params["link_id"])
         return JSONResponse({"code": "not_found"}, 404) if link is None else JSONResponse(link)
+
+    async def _deletion(self, request: Request) -> Response:
+        self._require(request)
+        traces = self.deletions.get(request.path_params["user_id"])
+        return JSONResponse({"code": "not_found"}, 404) if traces is None else JSONResponse(traces)
 
     async def _revocations(self, request: Request) -> Response:
         self._require(request)

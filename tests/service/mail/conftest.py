@@ -18,7 +18,7 @@ from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.migrations import CHASSIS_MIGRATIONS, migrate
 from shared.chassis.outbox import EVENTS_EXCHANGE
 from shared.schemas.events.auth import SignupRequested
-from shared.schemas.events.envelope import Event
+from shared.schemas.events.envelope import Event, EventData
 from tests.parts.processes import new_folder
 from tests.parts.rabbitmq import RabbitNode
 from tests.service.mail.auth_stand_in import INTERNAL_KEY, PUBLIC_URL, AuthStandIn
@@ -46,15 +46,19 @@ class MailHouse:
         return lifecycle
 
     async def sign_up(self, link_id: UUID, *, event_id: UUID | None = None) -> None:
-        """Publish `signup.requested` as auth's relay does."""
-        event = Event[SignupRequested](
+        """Publish `signup.requested`."""
+        await self.publish(SignupRequested(link_id=link_id), event_id=event_id)
+
+    async def publish(self, data: EventData, *, event_id: UUID | None = None) -> None:
+        """Publish an event as auth's relay does."""
+        event = Event[Any](
             id=event_id or uuid7(),
-            type="signup.requested",
+            type=data.event_type,
             version=1,
             time="2026-11-23T12:00:00Z",
             source="auth",
-            subject=str(link_id),
-            data=SignupRequested(link_id=link_id),
+            subject="its subject",
+            data=data,
         )
         await self.bus.publish(
             EVENTS_EXCHANGE,

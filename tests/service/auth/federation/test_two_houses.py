@@ -11,7 +11,7 @@ from services.auth.app import SERVICE
 from shared.chassis.database import Database
 from shared.chassis.migrations import CHASSIS_MIGRATIONS, migrate
 from shared.chassis.settings import DatabaseSettings
-from tests.parts.chromium import PROGRAM, Page, chromium
+from tests.parts.chromium import Page, chromium
 from tests.parts.postgres import PostgresCluster
 from tests.service.auth.auth_service import PASSWORD, AuthService, claims
 from tests.service.auth.authenticator import Authenticator, enrol
@@ -132,7 +132,6 @@ async def signed_in(houses: Houses, page: Page) -> list[str]:
     return methods
 
 
-@pytest.mark.skipif(PROGRAM is None, reason="install Debian's package chromium")
 @pytest.mark.parametrize("has_app", [False, True])
 async def test_from_an_application_through_both_houses_in_chromium(
     houses: Houses,

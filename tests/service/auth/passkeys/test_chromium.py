@@ -13,13 +13,11 @@ import uvicorn
 from services.auth.app import web
 from shared.chassis.database import Database
 from shared.chassis.lifecycle import Lifecycle
-from tests.parts.chromium import PROGRAM, Chromium, Page, chromium
+from tests.parts.chromium import Chromium, Page, chromium
 from tests.parts.processes import free_port
 from tests.service.auth.auth_service import PASSWORD, AuthService, claims, settings
 from tests.service.auth.oauth_application import ADMIN, EMAIL, Application
 from tests.service.auth.software_authenticator import rows
-
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="install Debian's package chromium")
 
 ADD_PASSKEY = """(async () => {
   const post = (path, body) => fetch(path, {

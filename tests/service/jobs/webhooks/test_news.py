@@ -13,7 +13,7 @@ from shared.chassis.consumers import EventConsumer
 from shared.chassis.jobs.commands import JobQueue
 from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.outbox import EVENTS_EXCHANGE
-from shared.schemas.events.envelope import EventData
+from shared.schemas.events.subscriptions import SUBSCRIPTIONS
 from tests.parts.waiting import eventually
 from tests.service.jobs.webhooks.conftest import Webhooks
 
@@ -27,7 +27,9 @@ async def start_consumer(webhooks: Webhooks) -> None:
             webhooks.database,
             lifecycle,
             queue="jobs.events",
-            handlers={EventData: WebhookNews(JobQueue(webhooks.bus)).on_event},
+            handlers=dict.fromkeys(
+                SUBSCRIPTIONS["jobs.events"], WebhookNews(JobQueue(webhooks.bus)).on_event
+            ),
         )
     )
 
