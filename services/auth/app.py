@@ -10,6 +10,7 @@ from services.auth.access_tokens import AccessTokenIssuer
 from services.auth.accounts.deletions import Deletions, on_user_erased
 from services.auth.accounts.overdue import OverdueDeletions
 from services.auth.admin_command import make_or_promote
+from services.auth.administration.impersonation import Impersonation
 from services.auth.administration.users import Users
 from services.auth.api_keys import ApiKeys
 from services.auth.cleanup import CleanUp
@@ -38,6 +39,7 @@ from services.auth.routes.answers import SessionAnswers
 from services.auth.routes.api_keys import ApiKeyRoutes
 from services.auth.routes.deletions import DeletionRoutes
 from services.auth.routes.email_changes import EmailChangeRoutes
+from services.auth.routes.impersonation import ImpersonationRoutes
 from services.auth.routes.internal import InternalRoutes
 from services.auth.routes.me import MeRoutes
 from services.auth.routes.pages import PageRoutes
@@ -114,6 +116,9 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
         PasswordRoutes(resets, authenticator, core.origins),
         MeRoutes(database, deletions, authenticator),
         UserRoutes(database, users, deletions, authenticator),
+        ImpersonationRoutes(
+            Impersonation(database, core.sessions, core.mails), core.answers, authenticator
+        ),
         DeletionRoutes(database, authenticator),
         EmailChangeRoutes(
             EmailChanges(database, core.link_tokens, core.mails, core.sessions),

@@ -145,11 +145,12 @@ LIMIT $3;
 DELETE FROM sessions WHERE id = $1 AND user_id = $2 RETURNING id, user_id;
 
 -- name: end_other_sessions
--- End every session of a user but one; without that one, all of them.
+-- End every session of a user but one, and those opened by the user in the name of others; without
+-- that one, all of them.
 DELETE FROM sessions
 WHERE id IN (
     SELECT id FROM sessions
-    WHERE user_id = $1 AND ($2::uuid IS NULL OR id <> $2)
+    WHERE (user_id = $1 OR impersonator_id = $1) AND ($2::uuid IS NULL OR id <> $2)
     ORDER BY id
     FOR UPDATE
 )

@@ -64,15 +64,19 @@ class Sessions:
         token_delivery: TokenDelivery,
         device: Device,
         impersonator_id: UUID | None = None,
+        lifetime: timedelta | None = None,
     ) -> Grant:
-        """Open a session with an id of its own; hand the grant out only after the commit."""
+        """Open a session with an id of its own; hand the grant out only after the commit.
+
+        `lifetime` is its absolute end, if not the usual one.
+        """
         session = await store.insert_session(
             transaction,
             session_id=uuid7(),
             user_id=account.id,
             token_delivery=token_delivery,
             idle=self._idle,
-            lifetime=self._lifetime,
+            lifetime=lifetime or self._lifetime,
             device=device,
             methods=methods,
             impersonator_id=impersonator_id,
@@ -124,7 +128,10 @@ class Sessions:
     async def end_others(
         self, transaction: Transaction, *, user_id: UUID, keep: UUID | None
     ) -> list[EndedSession]:
-        """End every session of a user but `keep`, and return what was ended."""
+        """End every session of a user but `keep`, and return what was ended.
+
+        Those in which the user acts in the name of others end as well.
+        """
         ended = await store.end_other_sessions(transaction, user_id, keep=keep)
         await revoke(transaction, self._outbox, ended)
         return ended

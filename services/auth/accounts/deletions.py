@@ -79,9 +79,8 @@ class Deletions:
     async def _end_access(self, transaction: Transaction, account: Account) -> None:
         # Revoked first: their tokens would outlive the account otherwise.
         await self._sessions.end_others(transaction, user_id=account.id, keep=None)
-        ended = await store.end_impersonations(transaction, account.id)
-        ended += await store.delete_api_keys(transaction, account.id)
-        await revoke(transaction, self._outbox, ended)
+        keys = await store.delete_api_keys(transaction, account.id)
+        await revoke(transaction, self._outbox, keys)
 
 
 def _farewell(account: Account) -> Mail:

@@ -1,10 +1,3 @@
--- name: end_impersonations
--- End the sessions that somebody opened in the name of others.
-DELETE FROM sessions WHERE id IN (
-    SELECT id FROM sessions WHERE impersonator_id = $1 ORDER BY id FOR UPDATE
-)
-RETURNING id, user_id;
-
 -- name: delete_api_keys
 -- Remove the API keys of an account.
 DELETE FROM api_keys WHERE user_id = $1 RETURNING id, user_id;

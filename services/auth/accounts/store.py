@@ -51,12 +51,6 @@ class OverdueDeletions:
     """Who has not confirmed."""
 
 
-async def end_impersonations(executor: Executor, user_id: UUID) -> list[EndedSession]:
-    """Remove the sessions that a user opened in the name of others, and return them."""
-    rows = await executor.fetch(SQL["end_impersonations"], user_id)
-    return [EndedSession(**dict(row)) for row in rows]
-
-
 async def delete_api_keys(executor: Executor, user_id: UUID) -> list[EndedSession]:
     """Remove the API keys of an account and return them."""
     rows = await executor.fetch(SQL["delete_api_keys"], user_id)

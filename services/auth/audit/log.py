@@ -30,6 +30,8 @@ class Action(StrEnum):
     EMAIL_CHANGE_WITHDRAWN = "email.change_withdrawn"
     EMAIL_CONFIRMED = "email.confirmed"
     EMAIL_CHANGED = "email.changed"
+    IMPERSONATION_BEGUN = "impersonation.begun"
+    SESSION_ENDED = "session.ended"
     ROLES_CHANGED = "roles.changed"
     SESSIONS_ENDED = "sessions.ended"
     PASSWORD_CHANGED = "password.changed"  # noqa: S105 - the name of an act

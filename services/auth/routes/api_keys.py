@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.auth import store
-from services.auth.access import require_session
+from services.auth.access import require_own_session, require_session
 from services.auth.api_keys import ApiKeys
 from services.auth.records import ApiKeyRow
 from services.auth.routes.answers import NO_STORE
@@ -40,7 +40,7 @@ class ApiKeyRoutes:
     async def create(self, request: Request) -> Response:
         """Make a key; its secret is in this answer and nowhere else."""
         identity = await self._authenticator.identify(request)
-        user_id = require_session(identity)
+        user_id = require_own_session(identity)
         body = await read_json(request, ApiKeyCreate)
         row, secret = await self._keys.create(
             user_id, body, by_administrator=identity.is_administrator

@@ -15,6 +15,7 @@ from services.auth.access import (
 )
 from services.auth.accounts.deletions import Deletions
 from services.auth.administration.store import list_audit_entries
+from services.auth.audit.log import Action, record
 from services.auth.devices import device_of
 from services.auth.federation.store import list_identities
 from services.auth.names import clean_name
@@ -64,9 +65,17 @@ class MeRoutes:
         body = await read_json(request, UserUpdate)
         account = await own_account(self._database, identity)
         if "name" in body.model_fields_set:
-            renamed = await store.rename_user(self._database, user_id, clean_name(body.name))
-            if renamed is None:
-                raise Problem(ProblemCode.TOKEN_INVALID)
+            async with self._database.transaction() as transaction:
+                renamed = await store.rename_user(transaction, user_id, clean_name(body.name))
+                if renamed is None:
+                    raise Problem(ProblemCode.TOKEN_INVALID)
+                await record(
+                    transaction,
+                    Action.USER_RENAMED,
+                    user_id=user_id,
+                    actor_id=identity.impersonator_id,
+                    device=device_of(request),
+                )
             account = renamed
         return json_response(user(account), headers=NO_STORE)
 

@@ -5,6 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.auth.access import require_session
+from services.auth.audit.log import Action, record
 from services.auth.devices import device_of
 from services.auth.logins import Logins
 from services.auth.origins import OriginPolicy
@@ -82,7 +83,15 @@ class SessionRoutes:
         identity = await self._authenticator.identify(request)
         user_id = require_session(identity)
         async with self._database.transaction() as transaction:
-            await self._sessions.end(transaction, identity.session_id, user_id=user_id)
+            if await self._sessions.end(transaction, identity.session_id, user_id=user_id):
+                await record(
+                    transaction,
+                    Action.SESSION_ENDED,
+                    user_id=user_id,
+                    actor_id=identity.impersonator_id,
+                    session_id=identity.session_id,
+                    device=device_of(request),
+                )
         return Response(status_code=204, headers={"Set-Cookie": self._cookie.clear_header()})
 
 

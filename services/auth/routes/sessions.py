@@ -7,7 +7,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.auth import store
-from services.auth.access import require_session
+from services.auth.access import require_recent, require_session
+from services.auth.audit.log import Action, record
+from services.auth.devices import device_of
 from services.auth.routes.answers import NO_STORE, session_info
 from services.auth.sessions import Sessions
 from shared.chassis.database import Database
@@ -52,22 +54,34 @@ class SessionsRoutes:
         return json_response(Page[SessionInfo](items=items, next=cursor), headers=NO_STORE)
 
     async def end(self, request: Request) -> Response:
-        """End one session; the caller's own is fine."""
+        """End one session: the caller's own at any time, another after a recent proof."""
         identity = await self._authenticator.identify(request)
-        user_id = require_session(identity)
         try:
             session_id = UUID(request.path_params["session_id"])
         except ValueError as error:
             raise Problem(ProblemCode.SESSION_NOT_FOUND) from error
+        is_own = session_id == identity.session_id
+        user_id = require_session(identity) if is_own else require_recent(identity)
         async with self._database.transaction() as transaction:
             if not await self._sessions.end(transaction, session_id, user_id=user_id):
                 raise Problem(ProblemCode.SESSION_NOT_FOUND)
+            await record(
+                transaction,
+                Action.SESSION_ENDED,
+                user_id=user_id,
+                actor_id=identity.impersonator_id,
+                session_id=session_id,
+                device=device_of(request),
+            )
         return Response(status_code=204)
 
     async def end_others(self, request: Request) -> Response:
-        """End all sessions but the caller's."""
+        """End all sessions but the caller's, who has to have proved lately who they are."""
         identity = await self._authenticator.identify(request)
-        user_id = require_session(identity)
+        user_id = require_recent(identity)
         async with self._database.transaction() as transaction:
             await self._sessions.end_others(transaction, user_id=user_id, keep=identity.session_id)
+            await record(
+                transaction, Action.SESSIONS_ENDED, user_id=user_id, device=device_of(request)
+            )
         return Response(status_code=204)

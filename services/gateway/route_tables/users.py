@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from services.gateway.route import PAGING, Access, Route
 from shared.schemas.api import users
-from shared.schemas.api.auth import SessionInfo
+from shared.schemas.api.auth import Session, SessionInfo
 from shared.schemas.api.pages import Page
 
 
@@ -95,6 +95,15 @@ USER_ROUTES: Final = (
         access=Access.ADMINISTRATOR,
         summary="End one of an account's sessions",
         status=204,
+    ),
+    Route(
+        method="POST",
+        path=f"{_ONE}/impersonate",
+        service="auth",
+        access=Access.ADMINISTRATOR,
+        summary="Act in somebody's name for an hour; they are told, and the log says so",
+        request=users.ImpersonateUser,
+        answer=Session,
     ),
     Route(
         method="GET",

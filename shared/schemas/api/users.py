@@ -39,6 +39,14 @@ class DisableUser(Input):
     reason: str | None = Field(default=None, max_length=500)
 
 
+class ImpersonateUser(Input):
+    """Act in somebody's name."""
+
+    reason: str = Field(
+        min_length=1, max_length=300, description="The user reads it, and so does who reads the log"
+    )
+
+
 class AuditEntry(BaseModel):
     """One act, by whom, on whom and from where."""
 

@@ -12,13 +12,14 @@ VARIABLES = {
     "code": "123456",
     "change": "an authenticator app was added",
     "new_email": "ada@new.example",
+    "reason": "ticket 7",
 }
 NAMES = sorted(path.name.removesuffix(".subject.txt") for path in FOLDER.glob("*.subject.txt"))
 
 
 def test_the_templates_there_are() -> None:
     assert [
-        *("account_deleted", "account_exists"),
+        *("account_deleted", "account_entered", "account_exists"),
         *("email_change_new", "email_change_old", "email_changed", "email_taken"),
         *("factor_changed", "factor_guessed", "identity_changed", "magic_link", "no_account"),
         *("password_changed", "password_reset", "verify_email"),
