@@ -13,9 +13,9 @@ from services.auth.entrance import Entrance, FactorRequired, require_enabled
 from services.auth.federation import store
 from services.auth.federation.records import Connection, Profile
 from services.auth.mailing.mails import AccountMails
-from services.auth.passkeys.store import has_passkeys
 from services.auth.records import Account, Device, Method
 from services.auth.sessions import Grant
+from services.auth.ways_in import require_way_in
 from shared.chassis.database import ConstraintViolation, Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.identity.tokens import Identity, unauthenticated
@@ -149,12 +149,7 @@ class Identities:
             issuer = await store.delete_identity(transaction, identity_id, user_id)
             if issuer is None:
                 raise Problem(ProblemCode.IDENTITY_NOT_FOUND)
-            if not (
-                account.password_hash is not None
-                or await store.has_usable_identity(transaction, user_id)
-                or await has_passkeys(transaction, user_id)
-            ):
-                raise Problem(ProblemCode.LAST_WAY_IN)
+            await require_way_in(transaction, account)
             await record(
                 transaction,
                 Action.IDENTITY_UNLINKED,

@@ -5,6 +5,11 @@ const button = document.getElementById("confirm");
 const further = document.getElementById("continue");
 const second = document.getElementById("second");
 const code = document.getElementById("code");
+const passkey = document.getElementById("passkey");
+// Browsers keep passkeys for names, not for IP addresses.
+const knowsPasskeys =
+  Boolean(window.PublicKeyCredential?.parseRequestOptionsFromJSON) &&
+  !/^[\d.]+$|^\[/.test(location.hostname);
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
 let mfaToken = null;
 
@@ -25,6 +30,7 @@ const unreachable =
 function finish(text) {
   message.textContent = text;
   button.hidden = true;
+  passkey.hidden = true;
   second.hidden = true;
 }
 
@@ -33,15 +39,20 @@ function allowRetry(text) {
   button.disabled = false;
 }
 
-function askForCode(body) {
+function askForMore(body) {
   mfaToken = body.mfa_token;
-  if (!body.methods.includes("totp") && !body.methods.includes("recovery_code")) {
-    finish("Your account needs a passkey as well. Log in where you usually do.");
+  const takesCodes = ["totp", "recovery_code"].some((method) => body.methods.includes(method));
+  passkey.hidden = !knowsPasskeys || !body.methods.includes("passkey");
+  second.hidden = !takesCodes;
+  button.hidden = !takesCodes;
+  if (passkey.hidden && !takesCodes) {
+    finish("Your account needs a passkey, which this browser does not have. Log in elsewhere.");
     return;
   }
-  second.hidden = false;
-  allowRetry("One more step: type a code to show that it is you.");
-  code.focus();
+  allowRetry("One more step to show that it is you.");
+  if (passkey.hidden) {
+    code.focus();
+  }
 }
 
 function nextRequest() {
@@ -69,36 +80,65 @@ function explain(status) {
   }
 }
 
-// Mail scanners open links and run scripts: only a person's press spends the token.
-async function logIn() {
-  button.disabled = true;
-  message.textContent = "One moment …";
-  const [address, body] = nextRequest();
-  let response;
-  let answer;
-  try {
-    response = await fetch(address, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    });
-    answer = await response.json();
-  } catch {
-    allowRetry(unreachable);
-    return;
-  }
+async function post(address, body) {
+  const response = await fetch(address, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  return [response, await response.json()];
+}
+
+function enter(response, answer) {
   if (!response.ok) {
     explain(response.status);
   } else if (answer.mfa_required) {
-    askForCode(answer);
+    askForMore(answer);
   } else {
     finish("You are logged in.");
     further.hidden = false;
   }
 }
 
+// Mail scanners open links and run scripts: only a person's press spends the token.
+async function logIn() {
+  button.disabled = true;
+  message.textContent = "One moment …";
+  try {
+    enter(...(await post(...nextRequest())));
+  } catch {
+    allowRetry(unreachable);
+  }
+}
+
+async function usePasskey() {
+  const body = { mfa_token: mfaToken };
+  const [asked, options] = await post("/v1/auth/mfa/passkey/options", body);
+  if (!asked.ok) {
+    explain(asked.status);
+    return;
+  }
+  let credential;
+  try {
+    credential = await navigator.credentials.get({
+      publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options.publicKey),
+    });
+  } catch {
+    allowRetry("No passkey was used. Try again.");
+    return;
+  }
+  const signed = { ...body, credential: credential.toJSON() };
+  const [response, answer] = await post("/v1/auth/mfa/passkey/verify", signed);
+  if (response.status === 401 && answer.code === "passkey_invalid") {
+    allowRetry(answer.detail);
+    return;
+  }
+  enter(response, answer);
+}
+
 if (token) {
   button.addEventListener("click", logIn);
+  passkey.addEventListener("click", () => usePasskey().catch(() => allowRetry(unreachable)));
   code.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !button.disabled) {
       logIn();

@@ -6,6 +6,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from services.auth.access import own_account, require_own_session, require_recent
+from services.auth.administration.store import lock_user
 from services.auth.audit.log import Action, record
 from services.auth.factors import store as factors
 from services.auth.factors.challenges import Challenges
@@ -17,6 +18,7 @@ from services.auth.passkeys.records import Asker, Purpose, ShownPasskey
 from services.auth.passkeys.relying_party import RelyingParty
 from services.auth.records import Device
 from services.auth.sessions import Sessions
+from services.auth.ways_in import require_way_in
 from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.identity.tokens import Identity
@@ -127,16 +129,19 @@ class PasskeyEnrolment:
     async def remove(self, identity: Identity, passkey_id: UUID, device: Device) -> None:
         """Remove a passkey, and with the last second factor the recovery codes.
 
-        Raises 404 for another's, and 403 unless the user has proved lately who they are, with a
-        second factor.
+        Raises 404 for another's, 409 for the last way in, and 403 unless the user has proved lately
+        who they are, with a second factor.
         """
-        require_recent(identity)
+        user_id = require_recent(identity)
         async with self._database.transaction() as transaction:
-            account = await own_account(transaction, identity)
-            await factors.lock_factors(transaction, account.id)
+            await factors.lock_factors(transaction, user_id)
+            account = await lock_user(transaction, user_id)
+            if account is None:
+                raise Problem(ProblemCode.TOKEN_INVALID)
             await self._factors.require_second_proof(transaction, identity)
             if not await store.delete_passkey(transaction, passkey_id, user_id=account.id):
                 raise Problem(ProblemCode.PASSKEY_NOT_FOUND)
+            await require_way_in(transaction, account)
             if not await self._factors.methods(transaction, account.id):
                 await factors.replace_recovery_codes(transaction, account.id, [])
             await self._notices.changed(

@@ -1,5 +1,7 @@
 """Second factors: `/v1/auth/mfa`, and the second step of a log-in."""
 
+from uuid import UUID
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -14,7 +16,7 @@ from services.auth.factors.step_up import StepUps
 from services.auth.origins import OriginPolicy
 from services.auth.records import Method
 from services.auth.routes.answers import NO_STORE, SessionAnswers
-from shared.chassis.database import Database
+from shared.chassis.database import Database, Executor
 from shared.chassis.http import json_response, read_json
 from shared.chassis.identity.tokens import Authenticator
 from shared.schemas.api.factors import (
@@ -85,6 +87,12 @@ class SecondStepRoutes:
         )
 
 
+async def shown_totp(executor: Executor, user_id: UUID) -> Totp | None:
+    """Return what the API shows of an account's authenticator app."""
+    apps = await store.list_totp(executor, user_id)
+    return Totp.model_validate(apps[0], from_attributes=True) if apps else None
+
+
 class FactorRoutes:
     """The caller's own second factors."""
 
@@ -114,18 +122,9 @@ class FactorRoutes:
         """Show what can follow a first proof."""
         identity = await self._authenticator.identify(request)
         user_id = require_session(identity)
-        apps = await store.list_totp(self._database, user_id)
-        app = apps[0] if apps else None
         factors = Factors(
             methods=list(await self._challenges.methods(self._database, user_id)),
-            totp=None
-            if app is None
-            else Totp(
-                id=app.id,
-                created_at=app.created_at,
-                confirmed_at=app.confirmed_at,
-                last_used_at=app.last_used_at,
-            ),
+            totp=await shown_totp(self._database, user_id),
             recovery_codes_left=await store.count_recovery_codes(self._database, user_id),
         )
         return json_response(factors, headers=NO_STORE)

@@ -19,13 +19,17 @@ from services.auth.audit.log import Action, record
 from services.auth.devices import device_of
 from services.auth.federation.store import list_identities
 from services.auth.names import clean_name
+from services.auth.passkeys.store import list_passkeys
 from services.auth.routes.answers import NO_STORE, activity, session_info, user
+from services.auth.routes.factors import shown_totp
+from services.auth.routes.passkeys import shown as shown_passkey
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem
 from shared.chassis.http import json_response, read_json
 from shared.chassis.identity.tokens import Authenticator
 from shared.chassis.paging import page_query
-from shared.schemas.api.auth import AccountExport, Activity, ApiKey, LinkedIdentity, UserUpdate
+from shared.schemas.api.accounts import AccountExport
+from shared.schemas.api.auth import Activity, ApiKey, LinkedIdentity, UserUpdate
 from shared.schemas.api.pages import Page
 from shared.schemas.problems import ProblemCode
 
@@ -98,6 +102,7 @@ class MeRoutes:
         identities = await list_identities(
             self._database, user_id, before=None, limit=EXPORTED_ROWS
         )
+        passkeys = await list_passkeys(self._database, user_id, before=None, limit=EXPORTED_ROWS)
         acts = await list_audit_entries(
             self._database, before=None, limit=EXPORTED_ROWS, user_id=user_id
         )
@@ -109,6 +114,8 @@ class MeRoutes:
                 LinkedIdentity.model_validate(identity, from_attributes=True)
                 for identity in identities
             ],
+            passkeys=[shown_passkey(row) for row in passkeys],
+            totp=await shown_totp(self._database, user_id),
             activity=[activity(act, user_id) for act in acts],
             elsewhere={"files": "/v1/files"},
         )

@@ -142,7 +142,7 @@ class PasskeyRoutes:
         identity = await self._authenticator.identify(request)
         body = await read_json(request, PasskeyCreate)
         passkey, codes = await self._enrolment.finish(identity, body, device_of(request))
-        created = CreatedPasskey(**_shown(passkey).model_dump(), recovery_codes=codes)
+        created = CreatedPasskey(**shown(passkey).model_dump(), recovery_codes=codes)
         return json_response(created, 201, headers=NO_STORE)
 
     async def list(self, request: Request) -> Response:
@@ -154,7 +154,7 @@ class PasskeyRoutes:
                 self._database, user_id, before=query.before, limit=query.rows_to_read
             )
         )
-        items = [_shown(row) for row in rows]
+        items = [shown(row) for row in rows]
         return json_response(Page[Passkey](items=items, next=cursor), headers=NO_STORE)
 
     async def rename(self, request: Request) -> Response:
@@ -164,7 +164,7 @@ class PasskeyRoutes:
         renamed = await self._enrolment.rename(
             identity, _passkey_id(request), body.name, device_of(request)
         )
-        return json_response(_shown(renamed), headers=NO_STORE)
+        return json_response(shown(renamed), headers=NO_STORE)
 
     async def remove(self, request: Request) -> Response:
         """Remove a passkey."""
@@ -184,7 +184,8 @@ def _passkey_id(request: Request) -> UUID:
         raise Problem(ProblemCode.PASSKEY_NOT_FOUND) from error
 
 
-def _shown(row: ShownPasskey) -> Passkey:
+def shown(row: ShownPasskey) -> Passkey:
+    """Return what the API shows of a passkey."""
     return Passkey(
         id=row.id,
         name=row.name,

@@ -3,7 +3,7 @@
 from typing import Final
 
 from services.gateway.route import JSON_OBJECT, PAGING, Access, Route
-from shared.schemas.api import auth
+from shared.schemas.api import accounts, auth
 from shared.schemas.api.pages import Page
 
 AUTH_ROUTES: Final = (
@@ -88,7 +88,7 @@ AUTH_ROUTES: Final = (
         service="auth",
         access=Access.USER,
         summary="Export what auth holds of the account",
-        answer=auth.AccountExport,
+        answer=accounts.AccountExport,
     ),
     Route(
         method="GET",

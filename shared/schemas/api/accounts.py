@@ -1,4 +1,4 @@
-"""The part of the auth API about an account's address and its end."""
+"""The part of the auth API about an account as a whole: its export, its address and its end."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -7,7 +7,31 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from shared.schemas.api.auth import Email, Input, Token
+from shared.schemas.api.auth import (
+    Activity,
+    ApiKey,
+    Email,
+    Input,
+    LinkedIdentity,
+    SessionInfo,
+    Token,
+    User,
+)
+from shared.schemas.api.factors import Totp
+from shared.schemas.api.passkeys import Passkey
+
+
+class AccountExport(BaseModel):
+    """What auth holds of an account, secrets left out; the newest thousand of each kind."""
+
+    user: User
+    sessions: list[SessionInfo]
+    api_keys: list[ApiKey]
+    identities: list[LinkedIdentity]
+    passkeys: list[Passkey]
+    totp: Totp | None = Field(description="The authenticator app")
+    activity: list[Activity]
+    elsewhere: dict[str, str] = Field(description="Where the other services list what they hold")
 
 
 class EmailChangeRequest(Input):

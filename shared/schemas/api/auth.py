@@ -161,17 +161,6 @@ class LinkedIdentity(BaseModel):
     last_used_at: datetime
 
 
-class AccountExport(BaseModel):
-    """What auth holds of an account, secrets left out; the newest thousand of each kind."""
-
-    user: User
-    sessions: list[SessionInfo]
-    api_keys: list[ApiKey]
-    identities: list[LinkedIdentity]
-    activity: list[Activity]
-    elsewhere: dict[str, str] = Field(description="Where the other services list what they hold")
-
-
 class CreatedApiKey(ApiKey):
     """A new API key with its secret."""
 

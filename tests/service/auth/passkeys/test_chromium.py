@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -182,3 +183,21 @@ async def test_a_removed_passkey_is_refused_in_words(site: Site) -> None:
     await site.page.wait_for(
         "document.getElementById('message').textContent.includes('was not accepted')"
     )
+
+
+async def test_the_passkey_follows_a_mailed_link(site: Site) -> None:
+    await _add_passkey(site)
+    await site.auth.forget_events()
+    await site.auth.post("/v1/auth/magic-link", {"email": EMAIL})
+    [event] = await site.auth.events()
+    mail = await site.auth.mail(UUID(event["data"]["link_id"]))
+    await site.page.call("Page.navigate", url=mail["variables"]["url"])
+    await site.page.wait_for("location.pathname === '/magic-link' && !location.hash")
+
+    await site.page.click("#confirm")
+    await site.page.wait_for("!document.getElementById('passkey').hidden")
+    await site.page.click("#passkey")
+
+    await site.page.wait_for("!document.getElementById('continue').hidden")
+    methods = "SELECT methods FROM sessions ORDER BY id DESC LIMIT 1"
+    assert await site.auth.database.fetchval(methods) == ["email", "passkey"]

@@ -328,3 +328,22 @@ async def test_the_app_keeps_its_recovery_codes_when_a_passkey_goes(auth: AuthSe
 
     assert (await auth.client.delete(path, headers=bearer(strong))).status_code == 204
     assert await rows(auth, "recovery_codes") == 10
+
+
+async def test_the_last_way_in_stays(auth: AuthService, passkey: SoftwareAuthenticator) -> None:
+    await auth.database.execute("UPDATE users SET password_hash = NULL")
+    path = f"{PASSKEYS}/{await auth.database.fetchval('SELECT id FROM passkeys')}"
+    answer = await auth.client.delete(path, headers=bearer(await opened(auth, passkey)))
+    assert_problem(answer, 409, "last_way_in")
+    assert await rows(auth, "passkeys") == 1
+    assert await rows(auth, "recovery_codes") == 10
+
+
+async def test_an_export_names_passkeys_and_no_key_of_them(
+    auth: AuthService, passkey: SoftwareAuthenticator
+) -> None:
+    strong = await opened(auth, passkey)
+    listed = (await auth.client.get(PASSKEYS, headers=bearer(strong))).json()["items"]
+    answer = await auth.client.get("/v1/auth/me/export", headers=bearer(strong))
+    assert answer.json()["passkeys"] == listed
+    assert answer.json()["totp"] is None
