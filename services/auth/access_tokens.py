@@ -9,8 +9,8 @@ from uuid import UUID
 import jwt
 from uuid_utils.compat import uuid7
 
-from services.auth.signing_keys import KeyRing
-from shared.chassis.identity.tokens import ACCESS_TOKEN_TYPE, ALGORITHM, AUDIENCE
+from services.auth.signing_keys import Algorithm, KeyRing
+from shared.chassis.identity.tokens import ACCESS_TOKEN_TYPE, AUDIENCE
 
 SESSION_TOKEN_SECONDS = 900
 API_KEY_TOKEN_SECONDS = 60
@@ -61,7 +61,7 @@ class AccessTokenIssuer:
         self, user_id: UUID, session_id: UUID, seconds: int, claims: Mapping[str, Any]
     ) -> str:
         now = int(time.time())
-        key = self._keys.current
+        key = self._keys.newest(Algorithm.ES256)
         return jwt.encode(
             {
                 "iss": self._issuer,
@@ -74,6 +74,6 @@ class AccessTokenIssuer:
                 **claims,
             },
             key.private_key,
-            algorithm=ALGORITHM,
+            algorithm=Algorithm.ES256.value,
             headers={"typ": ACCESS_TOKEN_TYPE, "kid": key.id},
         )

@@ -69,7 +69,7 @@ from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.outbox import Outbox
 from shared.chassis.process import Service
 from shared.chassis.relay import Relay
-from shared.schemas.events.auth import UserErased
+from shared.schemas.events.auth import SessionRevoked, UserErased
 
 NAME = "auth"
 
@@ -189,24 +189,14 @@ async def worker(settings: AuthSettings, lifecycle: Lifecycle) -> None:
     """Start the parts of a worker process."""
     database = await lifecycle.start(Database(settings, NAME))
     bus = await lifecycle.start(Bus(settings, NAME, lifecycle.conditions))
+    keys = await lifecycle.start(KeyRing(database, MasterKey(settings.master_key)))
+    await lifecycle.start(KeyRefresh(keys, lifecycle))
     await lifecycle.start(Relay(database, bus, lifecycle))
     await lifecycle.start(CleanUp(database, lifecycle))
     await lifecycle.start(OverdueDeletions(database, lifecycle))
-    await lifecycle.start(
-        EventConsumer(
-            bus,
-            database,
-            lifecycle,
-            queue="auth.events",
-            handlers={UserErased: on_user_erased},
-        )
-    )
     wakeups = await lifecycle.start(Wakeups(bus, lifecycle))
     await lifecycle.start(JobScheduler(database, JobQueue(bus), lifecycle, [key_rotation.SCHEDULE]))
-    rotation = KeyRotation(
-        KeyRing(database, MasterKey(settings.master_key)),
-        lifetime=timedelta(days=settings.signing_key_days),
-    )
+    rotation = KeyRotation(keys, lifetime=timedelta(days=settings.signing_key_days))
     await lifecycle.start(
         JobWorker(
             database,
@@ -215,6 +205,18 @@ async def worker(settings: AuthSettings, lifecycle: Lifecycle) -> None:
             queue=RotateSigningKeys.queue,
             handlers={RotateSigningKeys: rotation.rotate},
             concurrency=1,
+        )
+    )
+    notices = await provider.start_logout_notices(
+        lifecycle, settings, database=database, bus=bus, keys=keys, wakeups=wakeups
+    )
+    await lifecycle.start(
+        EventConsumer(
+            bus,
+            database,
+            lifecycle,
+            queue="auth.events",
+            handlers={UserErased: on_user_erased, SessionRevoked: notices.on_session_revoked},
         )
     )
 

@@ -8,6 +8,7 @@ from services.auth import store
 from services.auth.audit.log import Action, record
 from services.auth.factors.challenges import Challenges
 from services.auth.factors.records import Challenge
+from services.auth.provider.store import move_sign_ins
 from services.auth.records import Account, Device, Method
 from services.auth.sessions import Grant, Sessions
 from shared.chassis.database import Transaction
@@ -101,7 +102,6 @@ class Entrance:
         if found is None:
             raise unauthenticated(ProblemCode.TOKEN_REVOKED)
         session, account, _ = found
-        await self._sessions.end(transaction, session.id, user_id=account.id)
         methods = dict.fromkeys([*(Method(name) for name in session.methods), *proved])
         grant = await self.open(
             transaction,
@@ -110,6 +110,9 @@ class Entrance:
             token_delivery=session.token_delivery,
             device=device,
         )
+        # Applications stay signed in: it is the same person at the same browser.
+        await move_sign_ins(transaction, session.id, grant.session_id)
+        await self._sessions.end(transaction, session.id, user_id=account.id)
         await record(
             transaction,
             Action.SESSION_STEPPED_UP,

@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import ClassVar, Final
 
 from services.auth import store
-from services.auth.signing_keys import KeyRing
+from services.auth.signing_keys import Algorithm, KeyRing
+from shared.chassis.database import Transaction
 from shared.chassis.jobs.commands import Job
 from shared.chassis.jobs.running import RunningJob
 from shared.chassis.jobs.schedules.records import Schedule
@@ -40,17 +41,23 @@ class KeyRotation:
         self._lifetime = lifetime
 
     async def rotate(self, job: RunningJob[RotateSigningKeys]) -> None:
-        """Make the next key if it is time, and delete keys whose time is over."""
+        """Make the next keys if it is time, and delete keys whose time is over."""
         async with job.completion() as transaction:
             await store.lock_signing_keys(transaction)
             await store.delete_retired_signing_keys(transaction)
-            if not await store.signing_keys_are_older_than(transaction, self._lifetime):
-                return
-            key = self._keys.create()
-            await store.retire_signing_keys(
-                transaction, algorithm=key.algorithm, after=PUBLISHED_BEFORE + PUBLISHED_AFTER
-            )
-            await store.insert_signing_key(transaction, key, activates_in=PUBLISHED_BEFORE)
+            for algorithm in Algorithm:
+                await self._replace_old(transaction, algorithm)
+
+    async def _replace_old(self, transaction: Transaction, algorithm: Algorithm) -> None:
+        if not await store.signing_keys_are_older_than(
+            transaction, self._lifetime, algorithm=algorithm.value
+        ):
+            return
+        key = await self._keys.create(algorithm)
+        await store.retire_signing_keys(
+            transaction, algorithm=key.algorithm, after=PUBLISHED_BEFORE + PUBLISHED_AFTER
+        )
+        await store.insert_signing_key(transaction, key, activates_in=PUBLISHED_BEFORE)
         logger.info(
             "a new signing key takes over in a quarter of an hour",
             extra={"action": "signing_key_made", "key_id": key.id},

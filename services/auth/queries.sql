@@ -216,8 +216,9 @@ VALUES ($1, $2, $3, $4, now() + $5::interval)
 RETURNING id, algorithm, public_key, private_key, activates_at;
 
 -- name: signing_keys_are_older_than
--- Whether the newest signing key has signed for so long.
-SELECT coalesce(max(activates_at) < now() - $1::interval, true) FROM signing_keys;
+-- Whether the newest signing key of an algorithm has signed for so long.
+SELECT coalesce(max(activates_at) < now() - $1::interval, true) FROM signing_keys
+WHERE algorithm = $2;
 
 -- name: retire_signing_keys
 -- Say when the keys that another one replaces are published no more.

@@ -74,7 +74,8 @@ class AuthSettings(Settings, DatabaseSettings, BusSettings):
     )
     federation_allowed_networks: Networks = Field(
         default=(),
-        description="Networks besides the internet in which providers that people log in with may "
-        "be, comma separated, such as 10.1.0.0/16; http is allowed there too. Whoever administers "
-        "this installation can then make it send requests to every server in them.",
+        description="Networks besides the internet in which providers that people log in with, "
+        "and applications that are told of logouts, may be, comma separated, such as 10.1.0.0/16; "
+        "http is allowed there too. Whoever administers this installation can then make it send "
+        "requests to every server in them.",
     )

@@ -347,9 +347,11 @@ async def insert_signing_key(
     return SigningKeyRow(**dict(row))
 
 
-async def signing_keys_are_older_than(executor: Executor, age: timedelta) -> bool:
-    """Tell whether even the newest signing key has signed for so long."""
-    are_older: bool = await executor.fetchval(SQL["signing_keys_are_older_than"], age)
+async def signing_keys_are_older_than(
+    executor: Executor, age: timedelta, *, algorithm: str
+) -> bool:
+    """Tell whether even the newest signing key of an algorithm has signed for so long."""
+    are_older: bool = await executor.fetchval(SQL["signing_keys_are_older_than"], age, algorithm)
     return are_older
 
 

@@ -19,6 +19,7 @@ class Action(StrEnum):
     LOGIN_FAILED = "login.failed"
     APPLICATION_SIGNED_IN = "application.signed_in"
     APPLICATION_REGISTERED = "application.registered"
+    APPLICATION_CHANGED = "application.changed"
     APPLICATION_REMOVED = "application.removed"
     CONSENT_WITHDRAWN = "consent.withdrawn"
     USER_RENAMED = "user.renamed"

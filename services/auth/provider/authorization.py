@@ -122,6 +122,7 @@ class Authorization:
             client_id=request.client.id,
             user_id=session.user_id,
             session_id=None if stays else session.id,
+            sid=session.id,
             scopes=request.scopes,
             nonce=request.nonce,
             methods=session.methods,
@@ -129,6 +130,7 @@ class Authorization:
         )
         async with self._database.transaction() as transaction:
             await store.insert_grant(transaction, grant, lifetime=GRANT_LIFETIME)
+            await store.insert_participant(transaction, session.id, request.client.id)
             await store.insert_code(
                 transaction,
                 hash_code(code),

@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import unquote_plus, urlsplit
@@ -12,9 +13,10 @@ from urllib.parse import unquote_plus, urlsplit
 from services.auth.provider import store
 from services.auth.provider.errors import OAuthError
 from services.auth.provider.store import Client
+from services.auth.signing_keys import Algorithm
 from shared.chassis.database import Executor
 from shared.chassis.errors import Problem
-from shared.schemas.api.provider import SCOPES, OAuthClientCreate
+from shared.schemas.api.provider import SCOPES, OAuthClientCreate, OAuthClientUpdate
 from shared.schemas.problems import FieldError, ProblemCode
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "[::1]", "localhost"})
@@ -27,15 +29,6 @@ def new_client(request: OAuthClientCreate) -> tuple[Client, str | None]:
 
     Raises a 422 problem for addresses that nobody may be sent to.
     """
-    addresses = [("redirect_uris", uri) for uri in request.redirect_uris]
-    addresses += [("post_logout_redirect_uris", uri) for uri in request.post_logout_redirect_uris]
-    errors = [
-        FieldError(field=field, message=f"{uri}: {fault}")
-        for field, uri in addresses
-        if (fault := _fault(uri, public=request.is_public)) is not None
-    ]
-    if errors:
-        raise Problem(ProblemCode.VALIDATION_FAILED, errors=errors)
     secret = None if request.is_public else secrets.token_urlsafe(_SECRET_BYTES)
     client = Client(
         id=f"client-{secrets.token_hex(_ID_BYTES)}",
@@ -45,9 +38,49 @@ def new_client(request: OAuthClientCreate) -> tuple[Client, str | None]:
         post_logout_redirect_uris=tuple(request.post_logout_redirect_uris),
         scopes=tuple(scope for scope in SCOPES if scope in request.scopes),
         is_trusted=request.is_trusted,
+        backchannel_logout_uri=request.backchannel_logout_uri,
+        id_token_algorithm=Algorithm(request.id_token_signed_response_alg),
         created_at=datetime.now(UTC),
     )
+    _require_addresses(client)
     return client, secret
+
+
+def changed_client(client: Client, request: OAuthClientUpdate) -> Client:
+    """Return a client with what a request names changed. Raises as `new_client` does."""
+    redirects, logout_redirects = request.redirect_uris, request.post_logout_redirect_uris
+    is_trusted, scopes = request.is_trusted, request.scopes
+    algorithm = request.id_token_signed_response_alg
+    changed = replace(
+        client,
+        name=request.name or client.name,
+        redirect_uris=client.redirect_uris if redirects is None else tuple(redirects),
+        post_logout_redirect_uris=client.post_logout_redirect_uris
+        if logout_redirects is None
+        else tuple(logout_redirects),
+        # The one that can be taken away.
+        backchannel_logout_uri=request.backchannel_logout_uri
+        if "backchannel_logout_uri" in request.model_fields_set
+        else client.backchannel_logout_uri,
+        id_token_algorithm=client.id_token_algorithm if algorithm is None else Algorithm(algorithm),
+        scopes=client.scopes
+        if scopes is None
+        else tuple(scope for scope in SCOPES if scope in scopes),
+        is_trusted=client.is_trusted if is_trusted is None else is_trusted,
+    )
+    _require_addresses(changed)
+    return changed
+
+
+def with_new_secret(client: Client) -> tuple[Client, str]:
+    """Return a client with another secret, and that. Raises a 422 problem for a public client."""
+    if client.secret_hash is None:
+        message = "A public client keeps no secret."
+        raise Problem(
+            ProblemCode.VALIDATION_FAILED, errors=[FieldError(field="client_id", message=message)]
+        )
+    secret = secrets.token_urlsafe(_SECRET_BYTES)
+    return replace(client, secret_hash=_hash(secret)), secret
 
 
 def may_redirect(client: Client, uri: str) -> bool:
@@ -75,6 +108,23 @@ async def authenticate(
     if secret is None or not hmac.compare_digest(_hash(secret), client.secret_hash):
         raise OAuthError("invalid_client", "The client's secret is wrong.", status=401)
     return client
+
+
+def _require_addresses(client: Client) -> None:
+    is_public = client.secret_hash is None
+    addresses = [("redirect_uris", uri, is_public) for uri in client.redirect_uris]
+    addresses += [
+        ("post_logout_redirect_uris", uri, is_public) for uri in client.post_logout_redirect_uris
+    ]
+    if client.backchannel_logout_uri is not None:
+        addresses.append(("backchannel_logout_uri", client.backchannel_logout_uri, False))
+    errors = [
+        FieldError(field=field, message=f"{uri}: {fault}")
+        for field, uri, public in addresses
+        if (fault := _fault(uri, public=public)) is not None
+    ]
+    if errors:
+        raise Problem(ProblemCode.VALIDATION_FAILED, errors=errors)
 
 
 def _credentials(authorization: str | None, form: dict[str, str]) -> tuple[str, str | None]:

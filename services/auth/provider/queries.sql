@@ -1,21 +1,37 @@
 -- name: insert_client
 -- An application that may ask.
 INSERT INTO oauth_clients
-    (id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+    (id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
+     backchannel_logout_uri, id_token_algorithm)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 RETURNING id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
-          created_at;
+          backchannel_logout_uri, id_token_algorithm, created_at;
+
+-- name: update_client
+-- Other values for an application; its id stays.
+UPDATE oauth_clients
+SET name = $2, secret_hash = $3, redirect_uris = $4, post_logout_redirect_uris = $5, scopes = $6,
+    is_trusted = $7, backchannel_logout_uri = $8, id_token_algorithm = $9
+WHERE id = $1
+RETURNING id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
+          backchannel_logout_uri, id_token_algorithm, created_at;
+
+-- name: lock_client
+-- One application, locked for a change.
+SELECT id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
+       backchannel_logout_uri, id_token_algorithm, created_at
+FROM oauth_clients WHERE id = $1 FOR UPDATE;
 
 -- name: find_client
 -- One application.
 SELECT id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
-       created_at
+       backchannel_logout_uri, id_token_algorithm, created_at
 FROM oauth_clients WHERE id = $1;
 
 -- name: list_clients
 -- A page of applications by their names.
 SELECT id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
-       created_at
+       backchannel_logout_uri, id_token_algorithm, created_at
 FROM oauth_clients WHERE name > $1 ORDER BY name LIMIT $2;
 
 -- name: delete_client
@@ -62,8 +78,40 @@ DELETE FROM oauth_grants WHERE user_id = $1 AND client_id = $2;
 -- name: insert_grant
 -- One sign-in of a user at an application.
 INSERT INTO oauth_grants
-    (id, client_id, user_id, session_id, scopes, nonce, methods, authenticated_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now() + $9::interval);
+    (id, client_id, user_id, session_id, sid, scopes, nonce, methods, authenticated_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + $10::interval);
+
+-- name: insert_participant
+-- Remember that a session signed into an application. Its row is held, so that it cannot end
+-- between this and the event that tells of its end.
+INSERT INTO oauth_participants (session_id, client_id, sid, user_id, expires_at)
+SELECT id, $2, id, user_id, expires_at FROM sessions WHERE id = $1
+FOR KEY SHARE
+ON CONFLICT ON CONSTRAINT oauth_participants_pkey DO NOTHING;
+
+-- name: take_participants
+-- The applications that are to be told of a session's end, once.
+WITH taken AS (
+    DELETE FROM oauth_participants WHERE session_id = $1
+    RETURNING client_id, sid, user_id
+)
+SELECT taken.client_id, taken.sid, taken.user_id
+FROM taken JOIN oauth_clients ON oauth_clients.id = taken.client_id
+WHERE backchannel_logout_uri IS NOT NULL;
+
+-- name: move_participants
+-- The applications of a session belong to the one that takes its place.
+UPDATE oauth_participants SET session_id = $2 WHERE session_id = $1;
+
+-- name: move_grants
+-- The sign-ins of a session belong to the one that takes its place.
+UPDATE oauth_grants SET session_id = $2 WHERE session_id = $1;
+
+-- name: delete_expired_participants
+-- Forget which applications a session signed into that reached its end.
+DELETE FROM oauth_participants WHERE (session_id, client_id, sid) IN (
+    SELECT session_id, client_id, sid FROM oauth_participants WHERE expires_at <= now()
+    LIMIT $1 FOR UPDATE SKIP LOCKED);
 
 -- name: insert_code
 -- The code that an application redeems for it.
@@ -84,7 +132,7 @@ WHERE code_hash = $1;
 
 -- name: find_grant
 -- A live sign-in with its user.
-SELECT grants.id, grants.client_id, grants.user_id, grants.session_id, grants.scopes, grants.nonce,
+SELECT grants.id, grants.client_id, grants.user_id, grants.sid, grants.scopes, grants.nonce,
        grants.methods, grants.authenticated_at, grants.refresh_counter, grants.expires_at,
        users.email, users.name, users.roles, users.updated_at,
        clock_timestamp() - grants.refreshed_at AS since_refresh

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from services.auth.signing_keys import Algorithm
 from shared.chassis.database import Executor, Record
 from shared.chassis.queries import load_queries
 
@@ -24,6 +25,9 @@ class Client:
     scopes: tuple[str, ...]
     is_trusted: bool
     """Whether users are not asked, because it is the owner's own."""
+    backchannel_logout_uri: str | None
+    """Where it is told that somebody's session has ended."""
+    id_token_algorithm: Algorithm
     created_at: datetime
 
 
@@ -57,10 +61,22 @@ class NewGrant:
     client_id: str
     user_id: UUID
     session_id: UUID | None
+    """The session that it ends with; None if it may stay."""
+    sid: UUID
+    """The session that it was made in, as the application is told."""
     scopes: Sequence[str]
     nonce: str | None
     methods: Sequence[str]
     authenticated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """An application that a session signed into."""
+
+    client_id: str
+    sid: UUID
+    user_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +95,7 @@ class Grant:
     id: UUID
     client_id: str
     user_id: UUID
-    session_id: UUID | None
+    sid: UUID | None
     scopes: list[str]
     nonce: str | None
     methods: list[str]
@@ -102,14 +118,30 @@ def _client(row: Record) -> Client:
         post_logout_redirect_uris=tuple(row["post_logout_redirect_uris"]),
         scopes=tuple(row["scopes"]),
         is_trusted=row["is_trusted"],
+        backchannel_logout_uri=row["backchannel_logout_uri"],
+        id_token_algorithm=Algorithm(row["id_token_algorithm"]),
         created_at=row["created_at"],
     )
 
 
 async def insert_client(executor: Executor, client: Client) -> Client:
-    """Add an application."""
-    row = await executor.fetchrow(
-        SQL["insert_client"],
+    """Add an application. Raises ConstraintViolation for a name that another one has."""
+    return _client(await executor.fetchrow(SQL["insert_client"], *_values(client)))
+
+
+async def update_client(executor: Executor, client: Client) -> Client:
+    """Replace what an application is. Raises ConstraintViolation for a name of another one."""
+    return _client(await executor.fetchrow(SQL["update_client"], *_values(client)))
+
+
+async def lock_client(executor: Executor, client_id: str) -> Client | None:
+    """Return an application, locked until the transaction ends."""
+    row = await executor.fetchrow(SQL["lock_client"], client_id)
+    return None if row is None else _client(row)
+
+
+def _values(client: Client) -> tuple[object, ...]:
+    return (
         client.id,
         client.name,
         client.secret_hash,
@@ -117,8 +149,9 @@ async def insert_client(executor: Executor, client: Client) -> Client:
         list(client.post_logout_redirect_uris),
         list(client.scopes),
         client.is_trusted,
+        client.backchannel_logout_uri,
+        client.id_token_algorithm.value,
     )
-    return _client(row)
 
 
 async def find_client(executor: Executor, client_id: str) -> Client | None:
@@ -178,6 +211,7 @@ async def insert_grant(executor: Executor, grant: NewGrant, *, lifetime: timedel
         grant.client_id,
         grant.user_id,
         grant.session_id,
+        grant.sid,
         list(grant.scopes),
         grant.nonce,
         list(grant.methods),
@@ -223,6 +257,23 @@ async def rotate_grant(executor: Executor, grant_id: UUID, counter: int) -> bool
     return await executor.fetchval(SQL["rotate_grant"], grant_id, counter) is not None
 
 
+async def insert_participant(executor: Executor, session_id: UUID, client_id: str) -> None:
+    """Remember that a session signed into an application; nothing if it has ended."""
+    await executor.execute(SQL["insert_participant"], session_id, client_id)
+
+
+async def take_participants(executor: Executor, session_id: UUID) -> list[Participant]:
+    """Forget the applications of a session and return those that want to hear of its end."""
+    rows = await executor.fetch(SQL["take_participants"], session_id)
+    return [Participant(**dict(row)) for row in rows]
+
+
+async def move_sign_ins(executor: Executor, session_id: UUID, replaced_by: UUID) -> None:
+    """Give the sign-ins of a session to the one that takes its place."""
+    await executor.execute(SQL["move_participants"], session_id, replaced_by)
+    await executor.execute(SQL["move_grants"], session_id, replaced_by)
+
+
 async def delete_grant(executor: Executor, grant_id: UUID) -> None:
     """End a sign-in."""
     await executor.execute(SQL["delete_grant"], grant_id)
@@ -233,5 +284,6 @@ async def delete_expired(executor: Executor, *, limit: int) -> int:
     tags = [
         await executor.execute(SQL["delete_expired_codes"], limit),
         await executor.execute(SQL["delete_expired_grants"], limit),
+        await executor.execute(SQL["delete_expired_participants"], limit),
     ]
     return sum(int(tag.rpartition(" ")[2]) for tag in tags)

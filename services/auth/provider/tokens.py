@@ -14,20 +14,19 @@ from authlib.oidc.core.util import (  # type: ignore[import-untyped] # the same
 )
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
 from joserfc.jws import extract_compact
 from uuid_utils.compat import uuid7
 
 from services.auth.provider import store
 from services.auth.provider.authorization import hash_code
 from services.auth.provider.errors import OAuthError
+from services.auth.provider.signing import sign, verification_key
 from services.auth.provider.store import Client, Grant
 from services.auth.refresh_tokens import RefreshClaim, RefreshTokens
 from services.auth.sessions import REUSE_GRACE
-from services.auth.signing_keys import KeyRing
+from services.auth.signing_keys import Algorithm, KeyRing
 from shared.chassis.database import Database
 
-ALGORITHM: Final = "ES256"
 TOKEN_SECONDS: Final = 600
 ACCESS_TYPE: Final = "at+jwt"
 ID_TYPE: Final = "JWT"
@@ -86,7 +85,9 @@ class ProviderTokens:
         ):
             await store.delete_grant(self._database, code.grant_id)
             raise OAuthError("invalid_grant", "The code was made for another request.")
-        return self._tokens(grant, grant.refresh_counter, tuple(grant.scopes))
+        return self._tokens(
+            grant, grant.refresh_counter, tuple(grant.scopes), client.id_token_algorithm
+        )
 
     async def refresh(self, client: Client, form: dict[str, str]) -> Tokens:
         """Exchange a refresh token for its successor. Raises OAuthError.
@@ -104,14 +105,14 @@ class ProviderTokens:
         if claim.counter == grant.refresh_counter and await store.rotate_grant(
             self._database, grant.id, claim.counter
         ):
-            return self._tokens(grant, claim.counter + 1, scopes)
+            return self._tokens(grant, claim.counter + 1, scopes, client.id_token_algorithm)
         fresh = await store.find_grant(self._database, grant.id)
         if (
             fresh is not None
             and claim.counter == fresh.refresh_counter - 1
             and abs(fresh.since_refresh) <= REUSE_GRACE
         ):
-            return self._tokens(fresh, fresh.refresh_counter, scopes)
+            return self._tokens(fresh, fresh.refresh_counter, scopes, client.id_token_algorithm)
         await store.delete_grant(self._database, grant.id)
         raise OAuthError("invalid_grant", "The refresh token was used before; sign in again.")
 
@@ -152,15 +153,24 @@ class ProviderTokens:
     async def hinted(self, id_token: str) -> dict[str, Any] | None:
         """Return the claims of an ID token of ours, expired or not, or None."""
         try:
-            token = jwt.decode(id_token, await self._public_key(id_token), algorithms=[ALGORITHM])
+            token = await self._decode(id_token)
         except (JoseError, ValueError):
             return None
         claims: dict[str, Any] = dict(token.claims)
-        return claims if claims.get("iss") == self._issuer and "azp" in claims else None
+        is_ours = (
+            token.header.get("typ") == ID_TYPE
+            and claims.get("iss") == self._issuer
+            and "azp" in claims
+        )
+        return claims if is_ours else None
 
-    def _tokens(self, grant: Grant, counter: int, scopes: tuple[str, ...]) -> Tokens:
+    def _tokens(
+        self, grant: Grant, counter: int, scopes: tuple[str, ...], algorithm: Algorithm
+    ) -> Tokens:
         now = int(time.time())
-        access_token = self._sign(
+        access_token = sign(
+            self._keys,
+            Algorithm.ES256,
             ACCESS_TYPE,
             {
                 "iss": self._issuer,
@@ -183,24 +193,19 @@ class ProviderTokens:
             "exp": now + TOKEN_SECONDS,
             "auth_time": int(grant.authenticated_at.timestamp()),
             "amr": grant.methods,
-            "at_hash": create_half_hash(access_token, ALGORITHM).decode(),
+            "at_hash": create_half_hash(access_token, algorithm.value).decode(),
         }
         if grant.nonce is not None:
             claims["nonce"] = grant.nonce
-        if grant.session_id is not None:
-            claims["sid"] = str(grant.session_id)
-        id_token = self._sign(ID_TYPE, claims | _profile(grant, set(scopes)))
+        if grant.sid is not None:
+            claims["sid"] = str(grant.sid)
+        id_token = sign(self._keys, algorithm, ID_TYPE, claims | _profile(grant, set(scopes)))
         refresh_token = self._refresh_tokens.write(RefreshClaim(grant.id, counter))
         return Tokens(access_token, id_token, refresh_token, scopes)
 
-    def _sign(self, kind: str, claims: dict[str, Any]) -> str:
-        key = self._keys.current
-        header = {"alg": ALGORITHM, "kid": key.id, "typ": kind}
-        return jwt.encode(header, claims, ECKey.import_key(key.private_key))
-
     async def _claims(self, token: str) -> dict[str, Any] | None:
         try:
-            decoded = jwt.decode(token, await self._public_key(token), algorithms=[ALGORITHM])
+            decoded = await self._decode(token)
         except (JoseError, ValueError):
             return None
         claims: dict[str, Any] = dict(decoded.claims)
@@ -212,12 +217,10 @@ class ProviderTokens:
         )
         return claims if is_ours and claims["exp"] > time.time() else None
 
-    async def _public_key(self, token: str) -> ECKey:
+    async def _decode(self, token: str) -> jwt.Token:
         header = extract_compact(token.encode()).headers()
-        key = await self._keys.key(str(header.get("kid")))
-        if key is None:
-            raise ValueError("the token names no key of ours")
-        return ECKey.import_key(key)
+        algorithm, key = await verification_key(self._keys, str(header.get("kid")))
+        return jwt.decode(token, key, algorithms=[algorithm.value])
 
 
 def _profile(grant: Grant, scopes: set[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from services.auth.accounts.store import find_traces
 from services.auth.api_keys import ApiKeys
 from services.auth.links import LinkMails
 from services.auth.revocations import RevocationFeed
-from services.auth.signing_keys import KeyRing
+from services.auth.signing_keys import Algorithm, KeyRing
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem
 from shared.chassis.http import json_response, read_json
@@ -90,7 +90,7 @@ class InternalRoutes:
     async def read_keys(self, request: Request) -> Response:
         """Answer with the JWK set."""
         require_service(request, self._settings, target="auth", allowed=_VERIFIERS)
-        return JSONResponse(self._keys.jwks())
+        return JSONResponse(self._keys.jwks(Algorithm.ES256))
 
     async def read_revocations(self, request: Request) -> Response:
         """Answer with live revocations since the cursor, or all of them without one."""

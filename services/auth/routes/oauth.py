@@ -20,10 +20,11 @@ from services.auth.provider.authorization import (
 )
 from services.auth.provider.errors import OAuthError
 from services.auth.provider.store import Client
-from services.auth.provider.tokens import ALGORITHM, TOKEN_SECONDS, ProviderTokens, Tokens
+from services.auth.provider.tokens import TOKEN_SECONDS, ProviderTokens, Tokens
 from services.auth.refresh_cookie import RefreshCookie
 from services.auth.routes.answers import NO_STORE
 from services.auth.routes.pages import SECURITY_HEADERS
+from services.auth.signing_keys import Algorithm
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem
 from shared.chassis.http import json_response, read_json
@@ -92,7 +93,9 @@ class OAuthRoutes:
             "response_modes_supported": ["query"],
             "grant_types_supported": ["authorization_code", "refresh_token"],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": [ALGORITHM],
+            "id_token_signing_alg_values_supported": [algorithm.value for algorithm in Algorithm],
+            "backchannel_logout_supported": True,
+            "backchannel_logout_session_supported": True,
             "token_endpoint_auth_methods_supported": [*methods, "none"],
             "revocation_endpoint_auth_methods_supported": [*methods, "none"],
             "introspection_endpoint_auth_methods_supported": methods,

@@ -1,5 +1,7 @@
 """Applications and what their users allowed them: `/v1/auth/oauth-clients`, `/v1/auth/consents`."""
 
+from collections.abc import Awaitable
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -8,7 +10,7 @@ from services.auth.access import require_administrator, require_own_session
 from services.auth.audit.log import Action, record
 from services.auth.devices import device_of
 from services.auth.provider import store
-from services.auth.provider.clients import new_client
+from services.auth.provider.clients import changed_client, new_client, with_new_secret
 from services.auth.provider.store import Client
 from services.auth.routes.answers import NO_STORE
 from shared.chassis.database import ConstraintViolation, Database, Transaction
@@ -23,6 +25,7 @@ from shared.schemas.api.provider import (
     CreatedOAuthClient,
     OAuthClient,
     OAuthClientCreate,
+    OAuthClientUpdate,
 )
 from shared.schemas.problems import FieldError, ProblemCode
 
@@ -39,7 +42,9 @@ class OAuthClientRoutes:
         return [
             Route("/v1/auth/oauth-clients", self.create, methods=["POST"]),
             Route("/v1/auth/oauth-clients", self.list, methods=["GET"]),
+            Route("/v1/auth/oauth-clients/{client_id}", self.update, methods=["PATCH"]),
             Route("/v1/auth/oauth-clients/{client_id}", self.delete, methods=["DELETE"]),
+            Route("/v1/auth/oauth-clients/{client_id}/secret", self.renew, methods=["POST"]),
             Route("/v1/auth/consents", self.list_consents, methods=["GET"]),
             Route("/v1/auth/consents/{client_id}", self.withdraw, methods=["DELETE"]),
         ]
@@ -49,7 +54,7 @@ class OAuthClientRoutes:
         by = require_administrator(await self._authenticator.identify(request))
         client, secret = new_client(await read_json(request, OAuthClientCreate))
         async with self._database.transaction() as transaction:
-            client = await _insert(transaction, client)
+            client = await _named(store.insert_client(transaction, client))
             await record(
                 transaction,
                 Action.APPLICATION_REGISTERED,
@@ -69,6 +74,42 @@ class OAuthClientRoutes:
         clients, cursor = page.cut(rows)
         shown = [_shown(client) for client in clients]
         return json_response(Page[OAuthClient](items=shown, next=cursor), headers=NO_STORE)
+
+    async def update(self, request: Request) -> Response:
+        """Change what the body names and leave the rest."""
+        by = require_administrator(await self._authenticator.identify(request))
+        body = await read_json(request, OAuthClientUpdate)
+        async with self._database.transaction() as transaction:
+            client = changed_client(await _locked(transaction, request), body)
+            client = await _named(store.update_client(transaction, client))
+            await record(
+                transaction,
+                Action.APPLICATION_CHANGED,
+                user_id=None,
+                actor_id=by,
+                device=device_of(request),
+                client_id=client.id,
+                fields=sorted(body.model_fields_set),
+            )
+        return json_response(_shown(client), headers=NO_STORE)
+
+    async def renew(self, request: Request) -> Response:
+        """Give an application another secret; the old one is worth nothing from now on."""
+        by = require_administrator(await self._authenticator.identify(request))
+        async with self._database.transaction() as transaction:
+            client, secret = with_new_secret(await _locked(transaction, request))
+            await store.update_client(transaction, client)
+            await record(
+                transaction,
+                Action.APPLICATION_CHANGED,
+                user_id=None,
+                actor_id=by,
+                device=device_of(request),
+                client_id=client.id,
+                fields=["client_secret"],
+            )
+        created = CreatedOAuthClient(**_shown(client).model_dump(), client_secret=secret)
+        return json_response(created, headers=NO_STORE)
 
     async def delete(self, request: Request) -> Response:
         """Remove an application; everybody is signed out of it."""
@@ -111,9 +152,16 @@ class OAuthClientRoutes:
         return Response(status_code=204)
 
 
-async def _insert(transaction: Transaction, client: Client) -> Client:
+async def _locked(transaction: Transaction, request: Request) -> Client:
+    client = await store.lock_client(transaction, request.path_params["client_id"])
+    if client is None:
+        raise Problem(ProblemCode.NOT_FOUND)
+    return client
+
+
+async def _named(write: Awaitable[Client]) -> Client:
     try:
-        return await store.insert_client(transaction, client)
+        return await write
     except ConstraintViolation as violation:
         message = "Another application has this name; users could not tell them apart."
         raise Problem(
@@ -127,6 +175,8 @@ def _shown(client: Client) -> OAuthClient:
         name=client.name,
         redirect_uris=list(client.redirect_uris),
         post_logout_redirect_uris=list(client.post_logout_redirect_uris),
+        backchannel_logout_uri=client.backchannel_logout_uri,
+        id_token_signed_response_alg=client.id_token_algorithm.value,
         scopes=list(client.scopes),
         is_public=client.secret_hash is None,
         is_trusted=client.is_trusted,

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from services.auth.signing_keys import KeyRing
+from services.auth.signing_keys import Algorithm, KeyRing
 
 
 class PublicKeyRoutes:
@@ -19,4 +19,6 @@ class PublicKeyRoutes:
 
     async def read(self, _: Request) -> Response:
         """Answer with the key set; caches may keep it for five minutes."""
-        return JSONResponse(self._keys.jwks(), headers={"Cache-Control": "public, max-age=300"})
+        return JSONResponse(
+            self._keys.jwks(*Algorithm), headers={"Cache-Control": "public, max-age=300"}
+        )

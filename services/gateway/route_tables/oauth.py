@@ -110,6 +110,23 @@ OAUTH_ROUTES: Final = (
         parameters=PAGING,
     ),
     Route(
+        method="PATCH",
+        path="/v1/auth/oauth-clients/{client_id}",
+        service="auth",
+        access=Access.ADMINISTRATOR,
+        summary="Change an application; fields left out stay as they are",
+        request=provider.OAuthClientUpdate,
+        answer=provider.OAuthClient,
+    ),
+    Route(
+        method="POST",
+        path="/v1/auth/oauth-clients/{client_id}/secret",
+        service="auth",
+        access=Access.ADMINISTRATOR,
+        summary="Give an application another secret, shown this once; the old one is worth nothing",
+        answer=provider.CreatedOAuthClient,
+    ),
+    Route(
         method="DELETE",
         path="/v1/auth/oauth-clients/{client_id}",
         service="auth",

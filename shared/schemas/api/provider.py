@@ -1,7 +1,7 @@
 """The part of the auth API that is about applications which sign their users in with Freehold."""
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field
 
@@ -19,14 +19,33 @@ SCOPES: Final[dict[Scope, str]] = {
 """What an application may ask for, in the words that its users read."""
 
 
+ClientName = Annotated[str, Field(min_length=1, max_length=100)]
+RedirectUris = Annotated[
+    list[str], Field(min_length=1, max_length=20, description="Compared character by character")
+]
+LogoutRedirectUris = Annotated[list[str], Field(max_length=20)]
+LogoutUri = Annotated[
+    str | None,
+    Field(
+        max_length=500,
+        description="Where the application is told that somebody's session has ended, by a signed "
+        "logout token (back-channel logout)",
+    ),
+]
+IdTokenAlgorithm = Annotated[
+    Literal["ES256", "RS256"],
+    Field(description="RS256 only for applications that cannot verify ES256"),
+]
+
+
 class OAuthClientCreate(Input):
     """Register an application."""
 
-    name: str = Field(min_length=1, max_length=100)
-    redirect_uris: list[str] = Field(
-        min_length=1, max_length=20, description="Compared character by character"
-    )
-    post_logout_redirect_uris: list[str] = Field(default=[], max_length=20)
+    name: ClientName
+    redirect_uris: RedirectUris
+    post_logout_redirect_uris: LogoutRedirectUris = Field(default=[])
+    backchannel_logout_uri: LogoutUri = None
+    id_token_signed_response_alg: IdTokenAlgorithm = Field(default="ES256")
     scopes: list[Scope] = Field(default=["openid", "profile", "email"])
     is_public: bool = Field(
         default=False, description="For apps on a device or in a browser, which keep no secret"
@@ -36,6 +55,18 @@ class OAuthClientCreate(Input):
     )
 
 
+class OAuthClientUpdate(Input):
+    """Change an application; fields left out stay as they are."""
+
+    name: ClientName | None = None
+    redirect_uris: RedirectUris | None = None
+    post_logout_redirect_uris: LogoutRedirectUris | None = None
+    backchannel_logout_uri: LogoutUri = None
+    id_token_signed_response_alg: IdTokenAlgorithm | None = None
+    scopes: list[Scope] | None = None
+    is_trusted: bool | None = None
+
+
 class OAuthClient(BaseModel):
     """A registered application."""
 
@@ -43,6 +74,8 @@ class OAuthClient(BaseModel):
     name: str
     redirect_uris: list[str]
     post_logout_redirect_uris: list[str]
+    backchannel_logout_uri: str | None
+    id_token_signed_response_alg: IdTokenAlgorithm
     scopes: list[str]
     is_public: bool
     is_trusted: bool

@@ -6,6 +6,7 @@ takes them all, an event that reaches no queue is a failure, and its publication
 
 from shared.schemas.events.auth import (
     NoticeRequested,
+    SessionRevoked,
     SignupRequested,
     UserDeleted,
     UserErased,
@@ -14,7 +15,7 @@ from shared.schemas.events.envelope import EventData
 from shared.schemas.events.files import FileReady, FileRejected
 
 SUBSCRIPTIONS: dict[str, tuple[type[EventData], ...]] = {
-    "auth.events": (UserErased,),
+    "auth.events": (UserErased, SessionRevoked),
     "files.events": (UserDeleted,),
     "mail.events": (SignupRequested, NoticeRequested, UserDeleted),
     "realtime.events": (FileReady, FileRejected, UserDeleted),

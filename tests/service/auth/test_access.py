@@ -1,14 +1,17 @@
 """Who reaches what: guest, user, another user, administrator, API key, and forged tokens."""
 
+import base64
 import time
 from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
 
 from services.auth.master_key import MasterKey
-from services.auth.signing_keys import KeyRing
+from services.auth.signing_keys import Algorithm, KeyRing, SigningKey
 from tests.service.auth.auth_service import PUBLIC_URL, AuthService, assert_problem, bearer, claims
 
 EMAIL = "ada@example.com"
@@ -201,6 +204,15 @@ async def test_a_deleted_key_is_revoked_and_only_its_owner_deletes_it(auth: Auth
     assert event["data"] == {"session_id": key["id"], "user_id": session["user"]["id"]}
 
 
+def public_text(key: SigningKey) -> str:
+    """Return a public key as bytes that a careless verifier would take for a shared secret."""
+    return base64.b64encode(
+        key.private_key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    ).decode()
+
+
 async def test_forged_tokens_get_nobody_in(auth: AuthService) -> None:
     session = await auth.register(EMAIL)
     ring = KeyRing(auth.database, MasterKey(auth.settings.master_key))
@@ -209,7 +221,11 @@ async def test_forged_tokens_get_nobody_in(auth: AuthService) -> None:
     header = jwt.get_unverified_header(session["access_token"])
     other_key = ec.generate_private_key(ec.SECP256R1())
 
-    def forge(key: Any = ring.current.private_key, **changes: Any) -> str:
+    ours, rsa = ring.newest(Algorithm.ES256), ring.newest(Algorithm.RS256)
+    rs256 = {"alg": "RS256", "kid": rsa.id}
+    brought = ECAlgorithm.to_jwk(other_key.public_key(), as_dict=True)
+
+    def forge(key: Any = ours.private_key, **changes: Any) -> str:
         headers = {**header, **changes.pop("headers", {})}
         said = {name: value for name, value in {**good, **changes}.items() if value is not None}
         return jwt.encode(said, key, headers["alg"], headers=headers)
@@ -223,6 +239,21 @@ async def test_forged_tokens_get_nobody_in(auth: AuthService) -> None:
         "other audience": forge(aud="other"),
         "other type": forge(headers={"typ": "JWT"}),
         "no algorithm": jwt.encode(good, "", "none", headers={"typ": "at+jwt", "kid": "x"}),
+        "s4 a key of ours that signs other tokens": forge(rsa.private_key, headers=rs256),
+        "s4 the algorithm of another key": forge(
+            rsa.private_key, headers={"alg": "RS256", "kid": ours.id}
+        ),
+        "s4 the public key as a secret": jwt.encode(
+            good, public_text(ours), "HS256", headers={**header, "alg": "HS256"}
+        ),
+        "s4 a key that the token brings": forge(
+            other_key,
+            headers={"kid": "x", "jwk": brought},
+        ),
+        "s4 a key that the token points to": forge(
+            other_key, headers={"jku": "https://evil.example"}
+        ),
+        "s5 an extension nobody knows": forge(headers={"crit": ["x"], "x": 1}),
         "nonsense": "a.b.c",
     }
     for what, token in forged.items():

@@ -41,7 +41,7 @@ async def age(database: Database, interval: str) -> None:
 
 async def published(auth: AuthService) -> list[str]:
     answer = await auth.client.get("/.well-known/jwks.json")
-    return [key["kid"] for key in answer.json()["keys"]]
+    return [key["kid"] for key in answer.json()["keys"] if key["alg"] == "ES256"]
 
 
 def signed_by(session: dict[str, Any]) -> str:

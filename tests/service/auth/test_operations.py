@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from services.auth.admin_command import make_or_promote
 from services.auth.cleanup import CleanUp
 from services.auth.master_key import MasterKey
-from services.auth.signing_keys import KeyRing, UnreadableSigningKey
+from services.auth.signing_keys import Algorithm, KeyRing, UnreadableSigningKey
 from shared.chassis.database import Database
 from shared.chassis.lifecycle import Lifecycle
 from tests.service.auth.auth_service import PASSWORD, AuthService, bearer, claims
@@ -36,14 +36,15 @@ UPDATE api_keys SET created_at = now() - interval '90 days',
 WHERE name = $1"""
 
 
-async def test_instances_that_boot_at_once_share_one_key(database: Database) -> None:
+async def test_instances_that_boot_at_once_share_one_key_of_each_kind(database: Database) -> None:
     await database.execute("TRUNCATE signing_keys")
     rings = [KeyRing(database, MasterKey(SecretStr("a master key"))) for _ in range(5)]
 
     await asyncio.gather(*(ring.start() for ring in rings))
 
-    assert len({ring.current.id for ring in rings}) == 1
-    assert await database.fetchval("SELECT count(*) FROM signing_keys") == 1
+    for algorithm in Algorithm:
+        assert len({ring.newest(algorithm).id for ring in rings}) == 1
+    assert await database.fetchval("SELECT count(*) FROM signing_keys") == len(Algorithm)
     with pytest.raises(UnreadableSigningKey, match="FREEHOLD_MASTER_KEY"):
         await KeyRing(database, MasterKey(SecretStr("another master key"))).start()
     await database.execute("TRUNCATE signing_keys")
@@ -52,11 +53,14 @@ async def test_instances_that_boot_at_once_share_one_key(database: Database) -> 
 async def test_the_private_key_is_not_readable_at_rest(auth: AuthService) -> None:
     ring = KeyRing(auth.database, MasterKey(auth.settings.master_key))
     await ring.start()
-    secret = ring.current.private_key.private_numbers().private_value.to_bytes(32, "big")
-
-    stored = await auth.database.fetchval("SELECT private_key FROM signing_keys")
-
-    assert secret not in stored
+    secrets = {
+        "ES256": ring.newest(Algorithm.ES256).private_key.private_numbers().private_value,
+        "RS256": ring.newest(Algorithm.RS256).private_key.private_numbers().d,
+    }
+    for row in await auth.database.fetch("SELECT algorithm, private_key FROM signing_keys"):
+        secret = secrets.pop(row["algorithm"])
+        assert secret.to_bytes((secret.bit_length() + 7) // 8, "big") not in row["private_key"]
+    assert secrets == {}
 
 
 async def _admin(
