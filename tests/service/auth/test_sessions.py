@@ -341,6 +341,24 @@ async def test_a_user_lists_and_ends_own_sessions_only(
     assert (await auth.refresh(stranger["refresh_token"])).status_code == 200
 
 
+async def test_s9_ending_other_sessions_takes_a_fresh_proof(
+    auth: AuthService, session: dict[str, Any]
+) -> None:
+    other = (await auth.log_in(EMAIL)).json()
+    await auth.database.execute(
+        "UPDATE sessions SET authenticated_at = now() - interval '11 minutes'"
+    )
+    stale = (await auth.refresh(session["refresh_token"])).json()
+    for path in ("/v1/auth/sessions", f"/v1/auth/sessions/{claims(other)['sid']}"):
+        answer = await auth.client.delete(path, headers=bearer(stale))
+        assert_problem(answer, 403, "reauthentication_required")
+    assert await auth.revoked() == set()
+
+    own = f"/v1/auth/sessions/{claims(stale)['sid']}"
+    assert (await auth.client.delete(own, headers=bearer(stale))).status_code == 204
+    assert await auth.revoked() == {claims(stale)["sid"]}
+
+
 async def test_ending_all_others_keeps_the_callers_own(
     auth: AuthService, session: dict[str, Any]
 ) -> None:

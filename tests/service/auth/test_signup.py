@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -289,3 +289,22 @@ async def test_opening_the_page_spends_nothing_and_runs_only_its_own_script(
         assert part.headers["x-content-type-options"] == "nosniff"
     assert await auth.counts() == {"signups": 1, "links": 1}
     assert (await auth.post("/v1/auth/verify", {"token": token})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"x_forwarded_host": "evil.example"},
+        {"forwarded": "host=evil.example"},
+        {"referer": "https://evil.example/"},
+    ],
+)
+async def test_s14_links_are_of_the_configured_address_whatever_the_host_header_says(
+    auth: AuthService, headers: dict[str, str]
+) -> None:
+    body = {"email": KNOWN, "password": PASSWORD}
+    assert (await auth.post("/v1/auth/signup", body, **headers)).status_code == 202
+    [event] = await auth.events()
+    mail = await auth.mail(UUID(event["data"]["link_id"]))
+    assert mail["variables"]["url"].startswith(f"{PUBLIC_URL}/verify#token=")
