@@ -19,7 +19,9 @@ class Freehold:
     bcrypt_cost = 12
 
     def __init__(self) -> None:
-        self.stack = RunningStack({"FREEHOLD_LIMITS": "off"})
+        self.stack = RunningStack(
+            {"FREEHOLD_LIMITS": "off", "FREEHOLD_BCRYPT_COST": str(self.bcrypt_cost)}
+        )
 
     def start(self) -> None:
         """Start the stack."""

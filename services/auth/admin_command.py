@@ -3,6 +3,7 @@
 import sys
 
 from services.auth.administrators import PasswordNeeded, make_administrator
+from services.auth.calibration import password_cost
 from services.auth.emails import InvalidEmailError
 from services.auth.settings import AuthSettings
 from shared.chassis.database import Database
@@ -32,7 +33,7 @@ async def make_or_promote(settings: AuthSettings, arguments: list[str]) -> int:
             email=email,
             password=password,
             password_min_length=settings.password_min_length,
-            bcrypt_cost=settings.bcrypt_cost,
+            bcrypt_cost=await password_cost(database, settings.bcrypt_cost),
         )
     except InvalidEmailError as error:
         sys.stderr.write(f"{email} cannot be used: {error}\n")

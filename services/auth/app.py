@@ -13,6 +13,7 @@ from services.auth.admin_command import make_or_promote
 from services.auth.administration.impersonation import Impersonation
 from services.auth.administration.users import Users
 from services.auth.api_keys import ApiKeys
+from services.auth.calibration import password_cost
 from services.auth.cleanup import CleanUp
 from services.auth.core import Core
 from services.auth.email_changes.email_changes import EmailChanges
@@ -147,7 +148,7 @@ async def _core(settings: AuthSettings, lifecycle: Lifecycle) -> Core:
     await lifecycle.start(KeyRefresh(keys, lifecycle))
     hasher = await lifecycle.start(
         PasswordHasher(
-            cost=settings.bcrypt_cost,
+            cost=await password_cost(database, settings.bcrypt_cost),
             threads=settings.bcrypt_threads,
             queue=settings.bcrypt_queue,
         )

@@ -299,3 +299,16 @@ DELETE FROM login_failures WHERE (account, network) IN (
     WHERE last_failed_at < clock_timestamp() - $2::interval
     LIMIT $1 FOR UPDATE SKIP LOCKED
 );
+
+-- name: find_password_cost
+-- The work factor that was measured here.
+SELECT cost FROM password_cost;
+
+-- name: keep_password_cost
+-- Keep a measured work factor, unless somebody was first; returns the one that counts.
+WITH inserted AS (
+    INSERT INTO password_cost (cost) VALUES ($1)
+    ON CONFLICT ON CONSTRAINT password_cost_pkey DO UPDATE SET cost = password_cost.cost
+    RETURNING cost
+)
+SELECT cost FROM inserted;

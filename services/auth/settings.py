@@ -16,13 +16,14 @@ class AuthSettings(Settings, DatabaseSettings, BusSettings):
         "and log-in counters are derived from. Losing it ends every session and pending link and "
         "makes the signing keys unreadable; accounts and passwords survive.",
     )
-    bcrypt_cost: int = Field(
-        default=12,
+    bcrypt_cost: int | None = Field(
+        default=None,
         ge=4,
         le=16,
-        description="Work factor of password hashes; each step doubles the time of a log-in "
-        "(12 is about a quarter of a second). Too low and stolen hashes are cracked sooner; "
-        "too high and few log-ins fit into a second. Below 10 is for tests only.",
+        description="Work factor of password hashes; each step doubles the time of a log-in. "
+        "Without it, it is measured once, at the first start, for a quarter of a second (11 to "
+        "14). Too low and stolen hashes are cracked sooner; too high and few log-ins fit into a "
+        "second. Below 10 is for tests only.",
     )
     bcrypt_threads: int = Field(
         default_factory=lambda: os.cpu_count() or 1,

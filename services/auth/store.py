@@ -321,6 +321,18 @@ async def forget_login_failures(executor: Executor, account: bytes, network: Net
 # Keys
 
 
+async def find_password_cost(executor: Executor) -> int | None:
+    """Return the work factor that was measured here, if one was."""
+    cost: int | None = await executor.fetchval(SQL["find_password_cost"])
+    return cost
+
+
+async def keep_password_cost(executor: Executor, cost: int) -> int:
+    """Keep a measured work factor, unless another process was first; return the one that counts."""
+    kept: int = await executor.fetchval(SQL["keep_password_cost"], cost)
+    return kept
+
+
 async def lock_signing_keys(executor: Executor) -> None:
     """Let one process at a time make signing keys, until the transaction ends."""
     await executor.execute(SQL["lock_signing_keys"])
