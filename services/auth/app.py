@@ -28,6 +28,7 @@ from services.auth.links import LinkMails, LinkTokens
 from services.auth.logins import Logins
 from services.auth.mailing.mails import AccountMails
 from services.auth.master_key import MasterKey
+from services.auth.organisations import parts as organisations
 from services.auth.origins import OriginPolicy
 from services.auth.passkeys import parts as passkeys
 from services.auth.passkeys.second_factor import Passkeys
@@ -132,6 +133,7 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
         *factors.resources(core, logins),
         *passkeys.resources(core),
         *provider.resources(core),
+        *organisations.resources(core),
         *await federation.resources(core, lifecycle),
         InternalRoutes(database, settings, core.keys, api_keys=api_keys, links=links),
         JobRoutes(settings, database, service=NAME),

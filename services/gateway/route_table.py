@@ -18,6 +18,7 @@ from services.gateway.route_tables.gateway import GATEWAY_ROUTES
 from services.gateway.route_tables.jobs import JOBS_ROUTES
 from services.gateway.route_tables.mail import MAIL_ROUTES
 from services.gateway.route_tables.oauth import OAUTH_ROUTES
+from services.gateway.route_tables.organisations import ORGANISATION_ROUTES
 from services.gateway.route_tables.pages import PAGE_ROUTES
 from services.gateway.route_tables.passkeys import PASSKEY_ROUTES
 from services.gateway.route_tables.passwords import PASSWORD_ROUTES
@@ -32,6 +33,7 @@ ROUTES: Final = (
     *USER_ROUTES,
     *OAUTH_ROUTES,
     *CONNECTION_ROUTES,
+    *ORGANISATION_ROUTES,
     *PAGE_ROUTES,
     *FACTOR_ROUTES,
     *PASSKEY_ROUTES,

@@ -75,6 +75,25 @@ class ProblemCode(StrEnum):
     IDENTITY_NOT_FOUND = "identity_not_found"
     IDENTITY_TAKEN = "identity_taken"
     LAST_WAY_IN = "last_way_in"
+    ORGANISATION_NOT_FOUND = "organisation_not_found"
+    ORGANISATION_ROLE_REQUIRED = "organisation_role_required"
+    ORGANISATIONS_FULL = "organisations_full"
+    SLUG_TAKEN = "slug_taken"
+    MEMBER_NOT_FOUND = "member_not_found"
+    MEMBERS_FULL = "members_full"
+    ALREADY_MEMBER = "already_member"
+    LAST_OWNER = "last_owner"
+    SOLE_OWNER = "sole_owner"
+    INVITATION_NOT_FOUND = "invitation_not_found"
+    INVITATION_FOR_ANOTHER = "invitation_for_another"
+    INVITATIONS_FULL = "invitations_full"
+    ROLE_NOT_FOUND = "role_not_found"
+    ROLE_BUILT_IN = "role_built_in"
+    ROLE_IN_USE = "role_in_use"
+    ROLES_FULL = "roles_full"
+    PERMISSIONS_FULL = "permissions_full"
+    SERVICE_ACCOUNT_NOT_FOUND = "service_account_not_found"
+    SERVICE_ACCOUNTS_FULL = "service_accounts_full"
     # Files
     FILE_NOT_FOUND = "file_not_found"
     VARIANT_NOT_FOUND = "variant_not_found"
@@ -323,6 +342,74 @@ PROBLEMS: dict[ProblemCode, ProblemKind] = {
         "Last way in",
         "Nothing else logs in to your account; set a password, add a passkey or link another "
         "identity first.",
+    ),
+    ProblemCode.ORGANISATION_NOT_FOUND: _kind(
+        404, "Organisation not found", "You belong to no such organisation."
+    ),
+    ProblemCode.ORGANISATION_ROLE_REQUIRED: _kind(
+        403, "Role in the organisation required", "Your role in the organisation is not enough."
+    ),
+    ProblemCode.ORGANISATIONS_FULL: _kind(
+        409,
+        "Too many organisations",
+        "You may own 20 organisations and belong to 100; delete or leave one first.",
+    ),
+    ProblemCode.SLUG_TAKEN: _kind(
+        409, "Slug taken", "Another organisation has this slug; choose another one."
+    ),
+    ProblemCode.MEMBER_NOT_FOUND: _kind(
+        404, "Member not found", "The organisation has no such member."
+    ),
+    ProblemCode.MEMBERS_FULL: _kind(
+        409, "Too many members", "An organisation has 10,000 members at most."
+    ),
+    ProblemCode.ALREADY_MEMBER: _kind(
+        409, "Already a member", "Whoever has this address belongs to the organisation already."
+    ),
+    ProblemCode.LAST_OWNER: _kind(
+        409,
+        "Last owner",
+        "An organisation keeps an owner: make somebody else one first, or delete it.",
+    ),
+    ProblemCode.SOLE_OWNER: _kind(
+        409,
+        "Only owner of an organisation",
+        "The account is the only owner of an organisation with other members: make somebody else "
+        "an owner of it, or delete it first.",
+    ),
+    ProblemCode.INVITATION_NOT_FOUND: _kind(
+        404, "Invitation not found", "There is no such invitation; it was accepted or is over."
+    ),
+    ProblemCode.INVITATION_FOR_ANOTHER: _kind(
+        403,
+        "Invitation for another address",
+        "The invitation was sent to another address; log in with the account of that address.",
+    ),
+    ProblemCode.INVITATIONS_FULL: _kind(
+        409,
+        "Too many invitations",
+        "An organisation has 100 open invitations and sends 200 a day at most; withdraw one or "
+        "wait until tomorrow.",
+    ),
+    ProblemCode.ROLE_NOT_FOUND: _kind(404, "Role not found", "There is no such role."),
+    ProblemCode.ROLE_BUILT_IN: _kind(
+        409, "Built-in role", "This role is built in: it is neither changed nor deleted."
+    ),
+    ProblemCode.ROLE_IN_USE: _kind(
+        409, "Role in use", "Some accounts have this role; take it from them first."
+    ),
+    ProblemCode.ROLES_FULL: _kind(409, "Too many roles", "There are 200 roles at most."),
+    ProblemCode.PERMISSIONS_FULL: _kind(
+        409,
+        "Too many roles and permissions",
+        "The names of an account's roles and permissions would not fit into its access token; "
+        "give it fewer, or shorten the names.",
+    ),
+    ProblemCode.SERVICE_ACCOUNT_NOT_FOUND: _kind(
+        404, "Service account not found", "There is no such service account."
+    ),
+    ProblemCode.SERVICE_ACCOUNTS_FULL: _kind(
+        409, "Too many service accounts", "There are 1,000 service accounts at most."
     ),
     ProblemCode.FILE_NOT_FOUND: _kind(404, "File not found", "You have no such file."),
     ProblemCode.VARIANT_NOT_FOUND: _kind(

@@ -12,6 +12,7 @@ from services.auth.administration.users import require_other_administrator
 from services.auth.audit.log import Action, record
 from services.auth.mailing.mails import AccountMails
 from services.auth.mailing.store import Mail
+from services.auth.organisations.members import leave_everything
 from services.auth.records import Account, Device
 from services.auth.revocations import revoke
 from services.auth.sessions import Sessions
@@ -44,13 +45,15 @@ class Deletions:
     async def delete(self, user_id: UUID, by: UUID, device: Device) -> None:
         """Remove an account for good; of several calls at the same time one does.
 
-        Raises a 404 problem, and 409 for the last administrator.
+        Raises a 404 problem, and 409 for the last administrator and for the only owner of an
+        organisation with other members.
         """
         async with self._database.transaction() as transaction:
             account = await lock_user(transaction, user_id)
             if account is None:
                 raise Problem(ProblemCode.USER_NOT_FOUND)
             await require_other_administrator(transaction, account)
+            await leave_everything(transaction, self._outbox, user_id, by, device)
             await self._end_access(transaction, account)
             await store.delete_mails(transaction, account)
             await auth_store.delete_signups(transaction, account.email)

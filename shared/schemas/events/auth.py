@@ -62,3 +62,44 @@ class SessionRevoked(EventData):
     event_type: ClassVar[str] = "session.revoked"
     session_id: UUID
     user_id: UUID
+
+
+class OrganisationCreated(EventData):
+    """There is a new organisation; whoever made it is its owner."""
+
+    event_type: ClassVar[str] = "organisation.created"
+    organisation_id: UUID
+    user_id: UUID
+
+
+class OrganisationDeleted(EventData):
+    """An organisation is gone for good; whoever holds something of it removes it."""
+
+    event_type: ClassVar[str] = "organisation.deleted"
+    organisation_id: UUID
+
+
+class MemberAdded(EventData):
+    """Somebody belongs to an organisation from now on."""
+
+    event_type: ClassVar[str] = "member.added"
+    organisation_id: UUID
+    user_id: UUID
+    role: str
+
+
+class MemberChanged(EventData):
+    """Somebody has another role in an organisation."""
+
+    event_type: ClassVar[str] = "member.changed"
+    organisation_id: UUID
+    user_id: UUID
+    role: str
+
+
+class MemberRemoved(EventData):
+    """Somebody left an organisation, was removed, or deleted their account."""
+
+    event_type: ClassVar[str] = "member.removed"
+    organisation_id: UUID
+    user_id: UUID

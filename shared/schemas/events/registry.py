@@ -1,7 +1,12 @@
 """Every event type there is. A type that is not here cannot be emitted."""
 
 from shared.schemas.events.auth import (
+    MemberAdded,
+    MemberChanged,
+    MemberRemoved,
     NoticeRequested,
+    OrganisationCreated,
+    OrganisationDeleted,
     SessionRevoked,
     SignupRequested,
     UserDeleted,
@@ -27,6 +32,11 @@ EVENT_TYPES: dict[str, type[EventData]] = {
         UserDeleted,
         UserErased,
         SessionRevoked,
+        OrganisationCreated,
+        OrganisationDeleted,
+        MemberAdded,
+        MemberChanged,
+        MemberRemoved,
         FileUploaded,
         FileReady,
         FileRejected,

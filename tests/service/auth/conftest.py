@@ -30,8 +30,12 @@ async def migrated(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def database(migrated: Database) -> Database:
-    others = "magic_link_counts, account_deletions, audit_log, connections, outbox"
+    others = (
+        "magic_link_counts, account_deletions, audit_log, connections, organisations,"
+        " service_accounts, outbox"
+    )
     await migrated.execute(f"TRUNCATE {', '.join(TABLES)}, {others} CASCADE")
+    await migrated.execute("DELETE FROM roles WHERE NOT is_built_in")
     return migrated
 
 

@@ -1,0 +1,18 @@
+"""How organisations are put together."""
+
+from services.auth.core import Core
+from services.auth.organisations.members import Members
+from services.auth.organisations.organisations import Organisations
+from services.auth.routes.organisations import OrganisationRoutes
+
+
+def resources(core: Core) -> tuple[OrganisationRoutes]:
+    """Return the resources of organisations."""
+    return (
+        OrganisationRoutes(
+            core.database,
+            Organisations(core.database, core.outbox),
+            Members(core.database, core.outbox),
+            core.authenticator,
+        ),
+    )
