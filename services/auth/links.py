@@ -86,7 +86,7 @@ class LinkMails:
             return self._describe_signup(link)
         if link.template_taken is not None and link.is_taken:
             return self._notice(link, link.template_taken, name=None)
-        if not link.account_exists:
+        if not link.account_exists and link.template_otherwise != link.template:
             other = link.template_otherwise
             return None if other is None else self._notice(link, other, name=None)
         if link.template is None:

@@ -38,6 +38,7 @@ class TemplateSet:
             lstrip_blocks=True,
         )
         self._environment.filters["salutation"] = salutation
+        self._environment.filters["only_a_name"] = only_a_name
 
     def render(self, name: str, variables: Mapping[str, object]) -> Rendered:
         """Render a template's three files. Raises TemplateError.
@@ -62,7 +63,13 @@ def salutation(name: str | None) -> str:
     Anybody can sign up with somebody else's address, and mail programs turn whatever looks like
     an address into a link: a name is no place to carry an advertisement to a stranger.
     """
+    words = only_a_name(name, "")
+    return f"Hello {words}," if words else "Hello,"
+
+
+def only_a_name(name: str | None, otherwise: str) -> str:
+    """Return a name that somebody chose, or other words if it could be more than a name."""
     words = " ".join((name or "").split())
     if not words or len(words) > _MAXIMUM_NAME or _LINK_LIKE.search(words):
-        return "Hello,"
-    return f"Hello {words},"
+        return otherwise
+    return words

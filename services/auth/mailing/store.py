@@ -26,7 +26,10 @@ class Mail:
     user_id: UUID | None = None
     """None means whoever has the address when the mail is rendered."""
     template_otherwise: str | None = None
-    """For an address without an account, if `user_id` is None; without one no mail is sent."""
+    """For an address without an account, if `user_id` is None; without one no mail is sent.
+
+    It has no link, unless it is the same as `template`: then the link needs no account.
+    """
     template_taken: str | None = None
     """Instead, and without the link, if the address belongs to another account than `user_id`."""
     path: str | None = None

@@ -52,8 +52,9 @@ class Members:
     ) -> MemberRow:
         """Give a member another role and return the member.
 
-        Sessions that chose the organisation end if the new role may do less; a higher one stands
-        in their next access token. Raises 404 for a stranger or who is no member, 403 for roles
+        If the new role may do less, sessions that chose the organisation end, and invitations are
+        withdrawn that the member could not send any more; a higher one stands in the next access
+        token. Raises 404 for a stranger or who is no member, 403 for roles
         above the caller's, 409 for the last owner.
         """
         async with self._database.transaction() as transaction:
@@ -64,6 +65,12 @@ class Members:
             if is_lower(role, member.role):
                 await self._require_other_owner(transaction, organisation_id, member)
                 await self._end_sessions(transaction, organisation_id, user_id)
+                await store.withdraw_invitations_by(
+                    transaction,
+                    user_id,
+                    organisation_id=organisation_id,
+                    keep=[given for given in OrganisationRole if may(role, Act.INVITE, given)],
+                )
             await store.set_member_role(transaction, organisation_id, user_id, role)
             await self._outbox.emit(
                 transaction,
@@ -87,8 +94,9 @@ class Members:
     async def remove(
         self, organisation_id: UUID, user_id: UUID, identity: Identity, device: Device
     ) -> None:
-        """End a membership, somebody else's or the caller's own; sessions that chose it end.
+        """End a membership, somebody else's or the caller's own.
 
+        Sessions that chose the organisation end, and the member's invitations are withdrawn.
         Raises as `change_role` does.
         """
         async with self._database.transaction() as transaction:
@@ -99,6 +107,9 @@ class Members:
                 require(own, Act.REMOVE_MEMBER, member.role)
             await self._require_other_owner(transaction, organisation_id, member)
             await self._end_sessions(transaction, organisation_id, user_id)
+            await store.withdraw_invitations_by(
+                transaction, user_id, organisation_id=organisation_id
+            )
             await store.delete_member(transaction, organisation_id, user_id)
             await _tell_removal(
                 transaction,
@@ -159,6 +170,7 @@ async def leave_everything(
     await revoke(
         transaction, outbox, await accounts.end_other_sessions(transaction, user_id, keep=None)
     )
+    await store.withdraw_invitations_by(transaction, user_id, organisation_id=None)
     for one in belongings:
         await _tell_removal(transaction, outbox, one.organisation_id, user_id, by=by, device=device)
     deserted = [one.organisation_id for one in belongings if not one.others]

@@ -1,18 +1,24 @@
 """How organisations are put together."""
 
 from services.auth.core import Core
+from services.auth.organisations.invitations import Invitations
 from services.auth.organisations.members import Members
 from services.auth.organisations.organisations import Organisations
+from services.auth.routes.invitations import InvitationRoutes
 from services.auth.routes.organisations import OrganisationRoutes
 
 
-def resources(core: Core) -> tuple[OrganisationRoutes]:
+def resources(core: Core) -> tuple[OrganisationRoutes, InvitationRoutes]:
     """Return the resources of organisations."""
     return (
         OrganisationRoutes(
             core.database,
             Organisations(core.database, core.outbox),
             Members(core.database, core.outbox),
+            core.authenticator,
+        ),
+        InvitationRoutes(
+            Invitations(core.database, core.outbox, core.mails, core.link_tokens),
             core.authenticator,
         ),
     )

@@ -124,3 +124,68 @@ WHERE user_id IN (SELECT user_id FROM organisation_members
                    WHERE organisation_id = $1 AND ($2::uuid IS NULL OR user_id = $2))
   AND $1 = ANY (organisation_ids)
 RETURNING id, user_id;
+
+-- name: is_member_address
+-- Whether whoever has an address belongs to an organisation.
+SELECT EXISTS (
+    SELECT FROM organisation_members AS member JOIN users ON users.id = member.user_id
+    WHERE member.organisation_id = $1 AND users.email = $2);
+
+-- name: count_invitation_mail
+-- Count one more invitation of today; no row if there were enough.
+UPDATE organisations
+SET invitations_sent = CASE WHEN invitations_since < now() - interval '1 day'
+                            THEN 1 ELSE invitations_sent + 1 END,
+    invitations_since = CASE WHEN invitations_since < now() - interval '1 day'
+                             THEN now() ELSE invitations_since END
+WHERE id = $1 AND (invitations_sent < $2 OR invitations_since < now() - interval '1 day')
+RETURNING id;
+
+-- name: count_invitations
+-- How many invitations are open.
+SELECT count(*) FROM invitations JOIN links ON links.id = invitations.id
+WHERE organisation_id = $1 AND expires_at > now();
+
+-- name: insert_invitation
+-- Say what the link that was just mailed invites to.
+INSERT INTO invitations (id, organisation_id, email, role, invited_by) VALUES ($1, $2, $3, $4, $5);
+
+-- name: find_invitation
+-- One open invitation.
+SELECT invitations.id, organisation_id, invitations.email, role, invited_by,
+       invitations.created_at, expires_at
+FROM invitations JOIN links ON links.id = invitations.id
+WHERE invitations.id = $1 AND organisation_id = $2 AND expires_at > now();
+
+-- name: find_invitation_to
+-- What an address was invited to before, even if that is over.
+SELECT invitations.id, organisation_id, invitations.email, role, invited_by,
+       invitations.created_at, expires_at
+FROM invitations JOIN links ON links.id = invitations.id
+WHERE organisation_id = $1 AND invitations.email = $2;
+
+-- name: find_invitation_by_token
+-- The open invitation whose link has a token.
+SELECT invitations.id, organisation_id, invitations.email, role, invited_by,
+       invitations.created_at, expires_at
+FROM invitations JOIN links ON links.id = invitations.id
+WHERE links.token_hash = $1 AND expires_at > now();
+
+-- name: list_invitations
+-- A page of open invitations, newest first.
+SELECT invitations.id, organisation_id, invitations.email, role, invited_by,
+       invitations.created_at, expires_at
+FROM invitations JOIN links ON links.id = invitations.id
+WHERE organisation_id = $1 AND ($2::uuid IS NULL OR invitations.id < $2) AND expires_at > now()
+ORDER BY invitations.id DESC
+LIMIT $3;
+
+-- name: withdraw_invitation
+-- Make the link of an invitation worthless; the invitation goes with it.
+DELETE FROM links WHERE id = $1;
+
+-- name: withdraw_invitations_by
+-- The same for what somebody invited to, in one organisation or in all, to other roles than some.
+DELETE FROM links USING invitations
+WHERE invitations.id = links.id AND invited_by = $1
+  AND ($2::uuid IS NULL OR organisation_id = $2) AND role <> ALL ($3::text[]);

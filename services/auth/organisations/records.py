@@ -43,6 +43,19 @@ class MemberRow:
 
 
 @dataclass(frozen=True, slots=True)
+class InvitationRow:
+    """A row of `invitations` whose link is good."""
+
+    id: UUID
+    organisation_id: UUID
+    email: str
+    role: OrganisationRole
+    invited_by: UUID
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Memberships:
     """How many organisations somebody belongs to."""
 

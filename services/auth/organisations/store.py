@@ -7,6 +7,7 @@ from uuid_utils.compat import uuid7
 
 from services.auth.organisations.records import (
     Belonging,
+    InvitationRow,
     MemberRow,
     Memberships,
     OrganisationRow,
@@ -26,6 +27,10 @@ def _organisation(row: Record) -> OrganisationRow:
 
 def _member(row: Record) -> MemberRow:
     return MemberRow(**{**dict(row), "role": OrganisationRole(row["role"])})
+
+
+def _invitation(row: Record) -> InvitationRow:
+    return InvitationRow(**{**dict(row), "role": OrganisationRole(row["role"])})
 
 
 async def insert_organisation(
@@ -152,3 +157,83 @@ async def end_member_sessions(
     await executor.execute(SQL["lock_member_sessions"], organisation_id, user_id)
     rows = await executor.fetch(SQL["end_member_sessions"], organisation_id, user_id)
     return [EndedSession(**dict(row)) for row in rows]
+
+
+async def is_member_address(executor: Executor, organisation_id: UUID, email: str) -> bool:
+    """Tell whether whoever has an address belongs to an organisation."""
+    is_member: bool = await executor.fetchval(SQL["is_member_address"], organisation_id, email)
+    return is_member
+
+
+async def count_invitation_mail(executor: Executor, organisation_id: UUID, *, most: int) -> bool:
+    """Count one more invitation that is mailed; False if there were `most` within a day."""
+    counted = await executor.fetchval(SQL["count_invitation_mail"], organisation_id, most)
+    return counted is not None
+
+
+async def count_invitations(executor: Executor, organisation_id: UUID) -> int:
+    """Return how many invitations are open."""
+    invitations: int = await executor.fetchval(SQL["count_invitations"], organisation_id)
+    return invitations
+
+
+async def insert_invitation(
+    executor: Executor,
+    link_id: UUID,
+    *,
+    organisation_id: UUID,
+    email: str,
+    role: OrganisationRole,
+    invited_by: UUID,
+) -> None:
+    """Say what a mailed link invites to."""
+    await executor.execute(
+        SQL["insert_invitation"], link_id, organisation_id, email, role.value, invited_by
+    )
+
+
+async def find_invitation(
+    executor: Executor, organisation_id: UUID, invitation_id: UUID
+) -> InvitationRow | None:
+    """Return an open invitation of an organisation."""
+    row = await executor.fetchrow(SQL["find_invitation"], invitation_id, organisation_id)
+    return None if row is None else _invitation(row)
+
+
+async def find_invitation_to(
+    executor: Executor, organisation_id: UUID, email: str
+) -> InvitationRow | None:
+    """Return what an address was invited to before, even if that is over."""
+    row = await executor.fetchrow(SQL["find_invitation_to"], organisation_id, email)
+    return None if row is None else _invitation(row)
+
+
+async def find_invitation_by_token(executor: Executor, token_hash: bytes) -> InvitationRow | None:
+    """Return the open invitation that a mailed token accepts."""
+    row = await executor.fetchrow(SQL["find_invitation_by_token"], token_hash)
+    return None if row is None else _invitation(row)
+
+
+async def list_invitations(
+    executor: Executor, organisation_id: UUID, *, before: UUID | None, limit: int
+) -> list[InvitationRow]:
+    """Return open invitations, newest first."""
+    rows = await executor.fetch(SQL["list_invitations"], organisation_id, before, limit)
+    return [_invitation(row) for row in rows]
+
+
+async def withdraw_invitation(executor: Executor, invitation_id: UUID) -> None:
+    """Make one invitation worthless."""
+    await executor.execute(SQL["withdraw_invitation"], invitation_id)
+
+
+async def withdraw_invitations_by(
+    executor: Executor,
+    user_id: UUID,
+    *,
+    organisation_id: UUID | None,
+    keep: Sequence[OrganisationRole] = (),
+) -> None:
+    """Make a user's invitations worthless, in one organisation or all, but those to some roles."""
+    kept = [role.value for role in keep]
+    await executor.execute(SQL["withdraw_invitations_by"], user_id, organisation_id, kept)

@@ -21,6 +21,7 @@ SECURITY_HEADERS = {
 
 NAMES: Final = (
     *("verify", "reset", "magic-link", "email"),
+    "invitation",
     *("oauth2/sign-in", "oauth2/sign-out", "oauth2/logged-out"),
 )
 _FILES: Final = {"": ("html", "text/html"), "/page.js": ("js", "text/javascript")} | {

@@ -9,6 +9,7 @@ _PAGES: Final = {
     "reset": "Open the page that mailed reset links lead to",
     "email": "Open the page that mailed links to change an address lead to",
     "magic-link": "Open the page that mailed log-in links lead to",
+    "invitation": "Open the page that mailed invitations lead to",
     "oauth2/sign-in": "Open the page that asks who somebody is and what an application may know",
     "oauth2/sign-out": "Open the page that asks whether to sign out",
     "oauth2/logged-out": "Open the page that says that somebody is signed out",

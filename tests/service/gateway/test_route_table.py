@@ -54,6 +54,7 @@ def test_each_route_stands_once_and_each_path_has_one_service() -> None:
 
 PAGES = (
     "email",
+    "invitation",
     *("verify", "reset", "magic-link"),
     *("oauth2/sign-in", "oauth2/sign-out", "oauth2/logged-out"),
 )

@@ -11,6 +11,7 @@ VARIABLES = {
     "expires_at": "24 November 2026, 12:00 UTC",
     "code": "123456",
     "change": "an authenticator app was added",
+    "organisation": "Acme Ltd.",
     "new_email": "ada@new.example",
     "reason": "ticket 7",
 }
@@ -21,8 +22,8 @@ def test_the_templates_there_are() -> None:
     assert [
         *("account_deleted", "account_entered", "account_exists"),
         *("email_change_new", "email_change_old", "email_changed", "email_taken"),
-        *("factor_changed", "factor_guessed", "identity_changed", "magic_link", "no_account"),
-        *("password_changed", "password_reset", "verify_email"),
+        *("factor_changed", "factor_guessed", "identity_changed", "invitation", "magic_link"),
+        *("no_account", "password_changed", "password_reset", "verify_email"),
     ] == NAMES
 
 
@@ -72,3 +73,20 @@ def test_what_cannot_be_rendered(name: str, variables: dict[str, str]) -> None:
 )
 def test_a_name_is_shown_only_if_it_is_nothing_else(name: str | None, expected: str) -> None:
     assert salutation(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("organisation", "shown"),
+    [
+        ("Acme Ltd.", "Acme Ltd."),
+        ("Müller & Söhne", "Müller &amp; Söhne"),
+        ("win at casino.example", "an organisation"),
+        ("casino.example/now", "an organisation"),
+        ("<b>Acme</b>", "an organisation"),
+        ("x" * 61, "an organisation"),
+    ],
+)
+def test_an_invitation_carries_no_advertisement(organisation: str, shown: str) -> None:
+    rendered = TemplateSet().render("invitation", {**VARIABLES, "organisation": organisation})
+    assert f"<strong>{shown}</strong>" in rendered.html
+    assert "casino" not in rendered.subject + rendered.text
