@@ -9,6 +9,7 @@ from uuid import UUID
 import jwt
 from uuid_utils.compat import uuid7
 
+from services.auth.records import SessionWithRights
 from services.auth.signing_keys import Algorithm, KeyRing
 from shared.chassis.identity.tokens import ACCESS_TOKEN_TYPE, AUDIENCE
 
@@ -25,27 +26,21 @@ class AccessTokenIssuer:
         self._keys = keys
         self._issuer = issuer
 
-    def for_session(
-        self,
-        *,
-        user_id: UUID,
-        session_id: UUID,
-        roles: Sequence[str],
-        ends_at: datetime,
-        methods: Sequence[str],
-        authenticated_at: datetime,
-        impersonator_id: UUID | None,
-    ) -> tuple[str, int]:
+    def for_session(self, session: SessionWithRights, *, roles: Sequence[str]) -> tuple[str, int]:
         """Return a token and its life in seconds, which never outlasts the session."""
-        seconds = min(SESSION_TOKEN_SECONDS, int(ends_at.timestamp() - time.time()))
+        seconds = min(SESSION_TOKEN_SECONDS, int(session.expires_at.timestamp() - time.time()))
         claims: dict[str, Any] = {
             "roles": list(roles),
-            "amr": list(methods),
-            "auth_time": int(authenticated_at.timestamp()),
+            "permissions": list(session.permissions),
+            "amr": list(session.methods),
+            "auth_time": int(session.authenticated_at.timestamp()),
         }
-        if impersonator_id is not None:
-            claims["act"] = {"sub": str(impersonator_id)}
-        return self._sign(user_id, session_id, seconds, claims), seconds
+        if session.organisation_id is not None and session.organisation_role is not None:
+            claims["org"] = str(session.organisation_id)
+            claims["org_role"] = session.organisation_role.value
+        if session.impersonator_id is not None:
+            claims["act"] = {"sub": str(session.impersonator_id)}
+        return self._sign(session.user_id, session.id, seconds, claims), seconds
 
     def for_api_key(
         self, *, user_id: UUID, key_id: UUID, scopes: Sequence[str], ends_at: datetime | None

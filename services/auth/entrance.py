@@ -109,6 +109,7 @@ class Entrance:
             methods=tuple(methods),
             token_delivery=session.token_delivery,
             device=device,
+            organisation_id=session.organisation_id,
         )
         # Applications stay signed in: it is the same person at the same browser.
         await move_sign_ins(transaction, session.id, grant.session_id)
@@ -131,11 +132,17 @@ class Entrance:
         methods: tuple[Method, ...],
         token_delivery: TokenDelivery,
         device: Device,
+        organisation_id: UUID | None = None,
     ) -> Grant:
         """Open a session whose user has proved enough. Raises as `enter` does."""
         require_enabled(account)
         grant = await self._sessions.open(
-            transaction, account, methods=methods, token_delivery=token_delivery, device=device
+            transaction,
+            account,
+            methods=methods,
+            token_delivery=token_delivery,
+            device=device,
+            organisation_id=organisation_id,
         )
         await record(
             transaction,

@@ -92,13 +92,20 @@ RETURNING signups.id, signups.email, signups.name, signups.password_hash;
 DELETE FROM signups WHERE email = $1;
 
 -- name: insert_session
--- Open a session.
+-- Open a session, and say what its tokens carry besides roles.
 INSERT INTO sessions
     (id, user_id, token_delivery, idle_expires_at, expires_at, user_agent, address, methods,
-     impersonator_id)
-VALUES ($1, $2, $3, now() + $4::interval, now() + $5::interval, $6, $7, $8, $9)
+     impersonator_id, organisation_id, organisation_ids)
+VALUES ($1, $2, $3, now() + $4::interval, now() + $5::interval, $6, $7, $8, $9, $10,
+        array_remove(ARRAY[$10::uuid], NULL))
 RETURNING id, user_id, token_delivery, refresh_counter, refreshed_at, idle_expires_at,
-          expires_at, user_agent, address, created_at, methods, authenticated_at, impersonator_id;
+          expires_at, user_agent, address, created_at, methods, authenticated_at, impersonator_id,
+          organisation_id,
+          (SELECT member.role FROM organisation_members AS member
+            WHERE member.organisation_id = sessions.organisation_id
+              AND member.user_id = sessions.user_id) AS organisation_role,
+          ARRAY(SELECT DISTINCT permission FROM roles CROSS JOIN unnest(permissions) AS permission
+                WHERE roles.name = ANY ((SELECT held.roles FROM users AS held WHERE held.id = sessions.user_id)::text[]) ORDER BY permission) AS permissions;
 
 -- name: rotate_session
 -- Replace the current refresh token of a live session; no row means the slow path decides.
@@ -113,7 +120,12 @@ WHERE sessions.id = $1 AND sessions.refresh_counter = $2
 RETURNING sessions.id, sessions.user_id, sessions.token_delivery, sessions.refresh_counter,
           sessions.refreshed_at, sessions.idle_expires_at, sessions.expires_at,
           sessions.user_agent, sessions.address, sessions.created_at, sessions.methods,
-          sessions.authenticated_at, sessions.impersonator_id,
+          sessions.authenticated_at, sessions.impersonator_id, sessions.organisation_id,
+          (SELECT member.role FROM organisation_members AS member
+            WHERE member.organisation_id = sessions.organisation_id
+              AND member.user_id = sessions.user_id) AS organisation_role,
+          ARRAY(SELECT DISTINCT permission FROM roles CROSS JOIN unnest(permissions) AS permission
+                WHERE roles.name = ANY (users.roles) ORDER BY permission) AS permissions,
           users.email, users.name, users.password_hash, users.roles, users.disabled_at,
           users.created_at AS user_created_at;
 
@@ -122,7 +134,12 @@ RETURNING sessions.id, sessions.user_id, sessions.token_delivery, sessions.refre
 SELECT sessions.id, sessions.user_id, sessions.token_delivery, sessions.refresh_counter,
        sessions.refreshed_at, sessions.idle_expires_at, sessions.expires_at,
        sessions.user_agent, sessions.address, sessions.created_at, sessions.methods,
-          sessions.authenticated_at, sessions.impersonator_id,
+       sessions.authenticated_at, sessions.impersonator_id, sessions.organisation_id,
+       (SELECT member.role FROM organisation_members AS member
+         WHERE member.organisation_id = sessions.organisation_id
+           AND member.user_id = sessions.user_id) AS organisation_role,
+       ARRAY(SELECT DISTINCT permission FROM roles CROSS JOIN unnest(permissions) AS permission
+             WHERE roles.name = ANY (users.roles) ORDER BY permission) AS permissions,
        users.email, users.name, users.password_hash, users.roles, users.disabled_at,
        users.created_at AS user_created_at,
        clock_timestamp() - sessions.refreshed_at AS since_refresh
@@ -130,10 +147,28 @@ FROM sessions JOIN users ON users.id = sessions.user_id
 WHERE sessions.id = $1 AND sessions.idle_expires_at > now() AND sessions.expires_at > now()
 FOR UPDATE OF sessions;
 
+-- name: choose_organisation
+-- Let the tokens of a session, which is locked, name another organisation from now on, or none.
+UPDATE sessions
+SET organisation_id = $2,
+    organisation_ids = CASE WHEN $2::uuid IS NULL OR $2 = ANY (organisation_ids)
+                            THEN organisation_ids ELSE organisation_ids || $2::uuid END
+FROM users
+WHERE sessions.id = $1 AND users.id = sessions.user_id
+RETURNING sessions.id, sessions.user_id, sessions.token_delivery, sessions.refresh_counter,
+          sessions.refreshed_at, sessions.idle_expires_at, sessions.expires_at,
+          sessions.user_agent, sessions.address, sessions.created_at, sessions.methods,
+          sessions.authenticated_at, sessions.impersonator_id, sessions.organisation_id,
+          (SELECT member.role FROM organisation_members AS member
+            WHERE member.organisation_id = sessions.organisation_id
+              AND member.user_id = sessions.user_id) AS organisation_role,
+          ARRAY(SELECT DISTINCT permission FROM roles CROSS JOIN unnest(permissions) AS permission
+                WHERE roles.name = ANY (users.roles) ORDER BY permission) AS permissions;
+
 -- name: list_sessions
 -- A page of a user's live sessions, newest first.
 SELECT id, user_id, token_delivery, refresh_counter, refreshed_at, idle_expires_at, expires_at,
-       user_agent, address, created_at, methods, authenticated_at, impersonator_id
+       user_agent, address, created_at, methods, authenticated_at, impersonator_id, organisation_id
 FROM sessions
 WHERE user_id = $1 AND ($2::uuid IS NULL OR id < $2)
   AND idle_expires_at > now() AND expires_at > now()

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from uuid import UUID
 
 from shared.schemas.api.auth import TokenDelivery
+from shared.schemas.roles import OrganisationRole
 
 Network = IPv4Network | IPv6Network
 
@@ -99,6 +100,17 @@ class SessionRow:
     methods: tuple[str, ...]
     authenticated_at: datetime
     impersonator_id: UUID | None
+    organisation_id: UUID | None
+    """The one that its tokens name."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionWithRights(SessionRow):
+    """The same, with what its next access token carries."""
+
+    organisation_role: OrganisationRole | None
+    permissions: tuple[str, ...]
+    """Of the roles that its user has, sorted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from uuid_utils.compat import uuid7
 from services.auth import store
 from services.auth.access_tokens import AccessTokenIssuer
 from services.auth.metrics import REFRESHES
-from services.auth.records import Account, Device, EndedSession, Method, SessionRow
+from services.auth.records import Account, Device, EndedSession, Method, SessionWithRights
 from services.auth.refresh_tokens import RefreshClaim, RefreshTokens
 from services.auth.revocations import revoke
-from shared.chassis.database import Database, Transaction
+from shared.chassis.database import ConstraintViolation, Database, Transaction
 from shared.chassis.errors import Problem
+from shared.chassis.identity.tokens import unauthenticated
 from shared.chassis.outbox import Outbox
 from shared.schemas.api.auth import TokenDelivery
 from shared.schemas.problems import ProblemCode
@@ -64,11 +65,13 @@ class Sessions:
         token_delivery: TokenDelivery,
         device: Device,
         impersonator_id: UUID | None = None,
+        organisation_id: UUID | None = None,
         lifetime: timedelta | None = None,
     ) -> Grant:
         """Open a session with an id of its own; hand the grant out only after the commit.
 
-        `lifetime` is its absolute end, if not the usual one.
+        `organisation_id` is one that the account belongs to, `lifetime` the session's absolute end,
+        if not the usual one.
         """
         session = await store.insert_session(
             transaction,
@@ -80,6 +83,7 @@ class Sessions:
             device=device,
             methods=methods,
             impersonator_id=impersonator_id,
+            organisation_id=organisation_id,
         )
         return self._grant(session, account)
 
@@ -119,6 +123,26 @@ class Sessions:
         REFRESHES.labels("reused").inc()
         raise Problem(ProblemCode.REFRESH_TOKEN_REUSED)
 
+    async def choose_organisation(
+        self, transaction: Transaction, session_id: UUID, organisation_id: UUID | None
+    ) -> tuple[SessionWithRights, str, int]:
+        """Let a session act for an organisation of its user's, or for none.
+
+        Returns the session with an access token that says so and the token's life in seconds; the
+        refresh token stays. Hand it out only after the commit. Raises a 401 problem if the session
+        has ended, 404 where its user is no member.
+        """
+        found = await store.lock_session(transaction, session_id)
+        if found is None:
+            raise unauthenticated(ProblemCode.TOKEN_REVOKED)
+        try:
+            # After the lock, so that it sees the role as it is now.
+            session = await store.choose_organisation(transaction, session_id, organisation_id)
+        except ConstraintViolation as violation:
+            raise Problem(ProblemCode.ORGANISATION_NOT_FOUND) from violation
+        token, seconds = self._issuer.for_session(session, roles=found[1].roles)
+        return session, token, seconds
+
     async def end(self, transaction: Transaction, session_id: UUID, *, user_id: UUID) -> bool:
         """End one session of a user; False if there is none. Repeating it changes nothing."""
         ended = await store.end_session(transaction, session_id, user_id=user_id)
@@ -136,16 +160,8 @@ class Sessions:
         await revoke(transaction, self._outbox, ended)
         return ended
 
-    def _grant(self, session: SessionRow, account: Account) -> Grant:
-        access_token, expires_in = self._issuer.for_session(
-            user_id=account.id,
-            session_id=session.id,
-            roles=account.roles,
-            ends_at=session.expires_at,
-            methods=session.methods,
-            authenticated_at=session.authenticated_at,
-            impersonator_id=session.impersonator_id,
-        )
+    def _grant(self, session: SessionWithRights, account: Account) -> Grant:
+        access_token, expires_in = self._issuer.for_session(session, roles=account.roles)
         return Grant(
             account=account,
             session_id=session.id,

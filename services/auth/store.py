@@ -6,6 +6,7 @@ transaction, as a part of it. All raise Unavailable when PostgreSQL cannot be re
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from services.auth.records import (
@@ -21,12 +22,14 @@ from services.auth.records import (
     NewSigningKey,
     Revocation,
     SessionRow,
+    SessionWithRights,
     SigningKeyRow,
     Signup,
 )
 from shared.chassis.database import Executor, Record
 from shared.chassis.queries import load_queries
 from shared.schemas.api.auth import TokenDelivery
+from shared.schemas.roles import OrganisationRole
 
 SQL = load_queries(__file__)
 
@@ -56,21 +59,31 @@ def _account_of_session(row: Record) -> Account:
     )
 
 
-def _session(row: Record) -> SessionRow:
-    return SessionRow(
-        id=row["id"],
-        user_id=row["user_id"],
-        token_delivery=TokenDelivery(row["token_delivery"]),
-        refresh_counter=row["refresh_counter"],
-        refreshed_at=row["refreshed_at"],
-        idle_expires_at=row["idle_expires_at"],
-        expires_at=row["expires_at"],
-        user_agent=row["user_agent"],
-        address=None if row["address"] is None else str(row["address"]),
-        created_at=row["created_at"],
-        methods=tuple(row["methods"]),
-        authenticated_at=row["authenticated_at"],
-        impersonator_id=row["impersonator_id"],
+def _session_columns(row: Record) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "user_id": row["user_id"],
+        "token_delivery": TokenDelivery(row["token_delivery"]),
+        "refresh_counter": row["refresh_counter"],
+        "refreshed_at": row["refreshed_at"],
+        "idle_expires_at": row["idle_expires_at"],
+        "expires_at": row["expires_at"],
+        "user_agent": row["user_agent"],
+        "address": None if row["address"] is None else str(row["address"]),
+        "created_at": row["created_at"],
+        "methods": tuple(row["methods"]),
+        "authenticated_at": row["authenticated_at"],
+        "impersonator_id": row["impersonator_id"],
+        "organisation_id": row["organisation_id"],
+    }
+
+
+def _session_with_rights(row: Record) -> SessionWithRights:
+    role = row["organisation_role"]
+    return SessionWithRights(
+        **_session_columns(row),
+        organisation_role=None if role is None else OrganisationRole(role),
+        permissions=tuple(row["permissions"]),
     )
 
 
@@ -208,7 +221,8 @@ async def insert_session(
     device: Device,
     methods: Sequence[Method],
     impersonator_id: UUID | None,
-) -> SessionRow:
+    organisation_id: UUID | None,
+) -> SessionWithRights:
     """Open a session."""
     row = await executor.fetchrow(
         SQL["insert_session"],
@@ -221,26 +235,38 @@ async def insert_session(
         device.address,
         [method.value for method in methods],
         impersonator_id,
+        organisation_id,
     )
-    return _session(row)
+    return _session_with_rights(row)
 
 
 async def rotate_session(
     executor: Executor, session_id: UUID, counter: int, *, idle: timedelta
-) -> tuple[SessionRow, Account] | None:
+) -> tuple[SessionWithRights, Account] | None:
     """Advance a live session whose counter is `counter`; None if it is not exactly that."""
     row = await executor.fetchrow(SQL["rotate_session"], session_id, counter, idle)
-    return None if row is None else (_session(row), _account_of_session(row))
+    return None if row is None else (_session_with_rights(row), _account_of_session(row))
 
 
 async def lock_session(
     executor: Executor, session_id: UUID
-) -> tuple[SessionRow, Account, timedelta] | None:
+) -> tuple[SessionWithRights, Account, timedelta] | None:
     """Return a live session, locked, its account, and the time since its last refresh."""
     row = await executor.fetchrow(SQL["lock_session"], session_id)
     if row is None:
         return None
-    return _session(row), _account_of_session(row), row["since_refresh"]
+    return _session_with_rights(row), _account_of_session(row), row["since_refresh"]
+
+
+async def choose_organisation(
+    executor: Executor, session_id: UUID, organisation_id: UUID | None
+) -> SessionWithRights:
+    """Let the tokens of a session that the transaction has locked name an organisation, or none.
+
+    Raises ConstraintViolation `sessions_membership_fkey` where its user is no member.
+    """
+    row = await executor.fetchrow(SQL["choose_organisation"], session_id, organisation_id)
+    return _session_with_rights(row)
 
 
 async def list_sessions(
@@ -248,7 +274,7 @@ async def list_sessions(
 ) -> list[SessionRow]:
     """Return a user's live sessions, newest first, older than `before`."""
     rows = await executor.fetch(SQL["list_sessions"], user_id, before, limit)
-    return [_session(row) for row in rows]
+    return [SessionRow(**_session_columns(row)) for row in rows]
 
 
 async def end_session(

@@ -75,12 +75,6 @@ FROM users CROSS JOIN unnest(users.roles) AS held (name)
 WHERE users.roles <> '{}' AND held.name ~ '^[a-z][a-z0-9_-]{0,49}$'
 ON CONFLICT ON CONSTRAINT roles_pkey DO NOTHING;
 
-CREATE FUNCTION permissions_of(held text[]) RETURNS text[] LANGUAGE sql STABLE AS $$
-    SELECT coalesce(array_agg(DISTINCT permission ORDER BY permission), '{}')
-    FROM roles CROSS JOIN unnest(roles.permissions) AS permission
-    WHERE roles.name = ANY (held)
-$$;
-
 -- Accounts of programs: nothing but API keys, which administrators make for them.
 CREATE TABLE service_accounts (
     id          uuid        CONSTRAINT service_accounts_pkey PRIMARY KEY,

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from shared.chassis.errors import Problem
 from shared.schemas.problems import ProblemCode
-from shared.schemas.roles import ADMINISTRATOR
+from shared.schemas.roles import ADMINISTRATOR, OrganisationRole
 
 AUDIENCE = "freehold"
 ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105 - a header value, not a secret
@@ -37,11 +37,21 @@ class Identity:
     """How they did; empty for an API key."""
     impersonator_id: UUID | None = None
     """The administrator who acts in the user's name, if one does."""
+    permissions: frozenset[str] = frozenset()
+    """What the user's roles allow; empty for an API key, which has scopes instead."""
+    organisation_id: UUID | None = None
+    """The organisation that the session acts for, if one was chosen."""
+    organisation_role: OrganisationRole | None = None
+    """What the user is in it."""
 
     @property
     def is_administrator(self) -> bool:
         """Whether the user administers this installation, and asks in a session of their own."""
         return ADMINISTRATOR in self.roles and self.scopes is None
+
+    def has_permission(self, name: str) -> bool:
+        """Tell whether a session's user may do something; administrators may do everything."""
+        return self.is_administrator or name in self.permissions
 
 
 class InvalidToken(Exception):  # noqa: N818 - a verdict on the client's token
@@ -140,6 +150,7 @@ def unauthenticated(code: ProblemCode) -> Problem:
 def _identity(claims: dict[str, Any]) -> Identity:
     scope = claims.get("scope")
     actor = claims.get("act")
+    organisation = claims.get("org")
     return Identity(
         user_id=UUID(claims["sub"]),
         session_id=UUID(claims["sid"]),
@@ -149,4 +160,7 @@ def _identity(claims: dict[str, Any]) -> Identity:
         authenticated_at=int(claims.get("auth_time", 0)),
         methods=frozenset(claims.get("amr", ())),
         impersonator_id=None if actor is None else UUID(actor["sub"]),
+        permissions=frozenset(claims.get("permissions", ())),
+        organisation_id=None if organisation is None else UUID(organisation),
+        organisation_role=None if organisation is None else OrganisationRole(claims["org_role"]),
     )
