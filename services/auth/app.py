@@ -37,6 +37,7 @@ from services.auth.passwords import PasswordHasher
 from services.auth.provider import parts as provider
 from services.auth.refresh_cookie import RefreshCookie
 from services.auth.refresh_tokens import RefreshTokens
+from services.auth.roles import parts as roles
 from services.auth.routes.answers import SessionAnswers
 from services.auth.routes.api_keys import ApiKeyRoutes
 from services.auth.routes.deletions import DeletionRoutes
@@ -134,6 +135,7 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
         *passkeys.resources(core),
         *provider.resources(core),
         *organisations.resources(core),
+        *roles.resources(core),
         *await federation.resources(core, lifecycle),
         InternalRoutes(database, settings, core.keys, api_keys=api_keys, links=links),
         JobRoutes(settings, database, service=NAME),

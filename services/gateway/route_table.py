@@ -23,6 +23,7 @@ from services.gateway.route_tables.pages import PAGE_ROUTES
 from services.gateway.route_tables.passkeys import PASSKEY_ROUTES
 from services.gateway.route_tables.passwords import PASSWORD_ROUTES
 from services.gateway.route_tables.realtime import REALTIME_ROUTES
+from services.gateway.route_tables.roles import ROLE_ROUTES
 from services.gateway.route_tables.users import USER_ROUTES
 from services.gateway.route_tables.webhooks import WEBHOOK_ROUTES
 
@@ -34,6 +35,7 @@ ROUTES: Final = (
     *OAUTH_ROUTES,
     *CONNECTION_ROUTES,
     *ORGANISATION_ROUTES,
+    *ROLE_ROUTES,
     *PAGE_ROUTES,
     *FACTOR_ROUTES,
     *PASSKEY_ROUTES,

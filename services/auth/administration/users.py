@@ -9,6 +9,7 @@ from services.auth.audit.log import Action, record
 from services.auth.names import clean_name
 from services.auth.records import Account, Device
 from services.auth.revocations import revoke
+from services.auth.roles.roles import require_fitting, require_known
 from services.auth.sessions import Sessions
 from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
@@ -40,7 +41,8 @@ class Users:
     ) -> None:
         """Replace roles; sessions end, because their tokens name the old ones.
 
-        Raises a 404 problem, and 409 for taking the last administrator away.
+        Raises a 404 problem, 422 for roles that there are not, and 409 for taking the last
+        administrator away and for more than an access token can carry.
         """
         async with self._database.transaction() as transaction:
             account = await self._locked(transaction, user_id)
@@ -49,7 +51,9 @@ class Users:
                 return
             if ADMINISTRATOR not in wanted:
                 await require_other_administrator(transaction, account)
+            await require_known(transaction, wanted)
             await store.set_roles(transaction, user_id, wanted)
+            await require_fitting(transaction, user_id)
             await self._sessions.end_others(transaction, user_id=user_id, keep=None)
             await record(
                 transaction,

@@ -6,9 +6,10 @@ from services.auth.organisations.members import Members
 from services.auth.organisations.organisations import Organisations
 from services.auth.routes.invitations import InvitationRoutes
 from services.auth.routes.organisations import OrganisationRoutes
+from services.auth.routes.session_organisation import SessionOrganisationRoutes
 
 
-def resources(core: Core) -> tuple[OrganisationRoutes, InvitationRoutes]:
+def resources(core: Core) -> tuple[OrganisationRoutes, InvitationRoutes, SessionOrganisationRoutes]:
     """Return the resources of organisations."""
     return (
         OrganisationRoutes(
@@ -21,4 +22,5 @@ def resources(core: Core) -> tuple[OrganisationRoutes, InvitationRoutes]:
             Invitations(core.database, core.outbox, core.mails, core.link_tokens),
             core.authenticator,
         ),
+        SessionOrganisationRoutes(core.database, core.sessions, core.authenticator),
     )

@@ -128,4 +128,14 @@ ORGANISATION_ROUTES: Final = (
         answer=organisations.Organisation,
         guessable=True,
     ),
+    Route(
+        method="POST",
+        path="/v1/auth/session/organisation",
+        service="auth",
+        access=Access.USER,
+        summary="Choose the organisation that the session acts for, or none; the access token in "
+        "the answer names it as `org` and your role in it as `org_role`",
+        request=organisations.OrganisationChoice,
+        answer=organisations.ChosenOrganisation,
+    ),
 )

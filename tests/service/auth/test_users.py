@@ -146,6 +146,7 @@ async def test_other_roles_end_the_sessions_that_name_the_old_ones(
     auth: AuthService, admin: dict[str, Any], ada: dict[str, Any]
 ) -> None:
     path = f"/v1/auth/users/{ada['user']['id']}"
+    await call(auth, "PUT", "/v1/auth/roles/editor", admin, {"permissions": []})
     answer = await call(auth, "PATCH", path, admin, {"roles": ["editor"], "name": "Ada"})
 
     assert (answer.json()["roles"], answer.json()["name"]) == (["editor"], "Ada")

@@ -1,0 +1,1 @@
+"""Roles of the house and what their holders may do."""
