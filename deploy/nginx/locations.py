@@ -109,6 +109,7 @@ def decision_location() -> list[str]:
             "proxy_set_header X-Original-Method $request_method;",
             "proxy_set_header X-Original-URI $request_uri;",
             "proxy_set_header X-Request-Id $request_id;",
+            "proxy_set_header X-Real-IP $remote_addr;",
             "proxy_connect_timeout 2s;",
             "proxy_read_timeout 5s;",
             # An answer that names a redirect would otherwise fail the question.

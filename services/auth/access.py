@@ -56,8 +56,15 @@ def require_recent(identity: Identity) -> UUID:
 
 
 async def own_account(executor: Executor, identity: Identity) -> Account:
-    """Return the caller's account. Raises a 401 problem if it is gone."""
+    """Return the caller's account.
+
+    Raises a 401 problem if it is gone, 403 for the key of a service account, which has none.
+    """
     account = await store.find_user(executor, identity.user_id)
+    if account is None and identity.scopes is not None:
+        raise Problem(
+            ProblemCode.FORBIDDEN, "This key speaks for a service account, which has no profile."
+        )
     if account is None:
         raise Problem(ProblemCode.TOKEN_INVALID)
     return account

@@ -2,21 +2,25 @@
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from services.auth import store
 from services.auth.access_tokens import AccessTokenIssuer
-from services.auth.records import ApiKeyRow
+from services.auth.audit.log import Action, record
+from services.auth.records import ApiKeyRow, Device
 from services.auth.revocations import revoke
-from shared.chassis.database import Database
+from services.auth.throttle import network_of
+from shared.chassis.database import ConstraintViolation, Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.outbox import Outbox
 from shared.schemas.api.auth import ApiKeyCreate
 from shared.schemas.problems import FieldError, ProblemCode
-from shared.schemas.roles import ADMINISTRATOR
 from shared.schemas.scopes import is_for_administrators
 
 KEY_PREFIX = "fh_"
@@ -24,8 +28,26 @@ _SECRET_BYTES = 32
 _SHOWN_CHARACTERS = 9
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyOwner:
+    """Whose keys are meant, and who acts on them from where."""
+
+    user_id: UUID | None = None
+    service_account_id: UUID | None = None
+    """Either this or a user."""
+    by: UUID
+    device: Device
+
+    @property
+    def id(self) -> UUID:
+        """Whom the tokens of the keys name."""
+        owner = self.user_id or self.service_account_id
+        assert owner is not None  # noqa: S101 - one of the two is given
+        return owner
+
+
 class ApiKeys:
-    """Makes, ends and exchanges API keys.
+    """Makes, renames, ends and exchanges API keys, each act logged in its own transaction.
 
     A key is 256 random bits, so its plain SHA-256 is stored: there is nothing to guess.
     """
@@ -36,7 +58,7 @@ class ApiKeys:
         self._issuer = issuer
 
     async def create(
-        self, user_id: UUID, request: ApiKeyCreate, *, by_administrator: bool
+        self, owner: KeyOwner, request: ApiKeyCreate, *, by_administrator: bool
     ) -> tuple[ApiKeyRow, str]:
         """Make a key and return it with its secret, which nobody can show again.
 
@@ -47,47 +69,94 @@ class ApiKeys:
         if not by_administrator:
             _require_own_scopes(request)
         secret = KEY_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
-        row = await store.insert_api_key(
-            self._database,
-            key_id=uuid7(),
-            user_id=user_id,
-            name=request.name,
-            key_hash=_hash(secret),
-            prefix=secret[:_SHOWN_CHARACTERS],
-            scopes=sorted(set(request.scopes)),
-            expires_at=request.expires_at,
-        )
+        async with self._database.transaction() as transaction:
+            row = await _insert(transaction, owner, request, secret)
+            await _log(transaction, Action.API_KEY_CREATED, owner, row.id, scopes=list(row.scopes))
         return row, secret
 
-    async def delete(self, user_id: UUID, key_id: UUID) -> None:
+    async def rename(self, owner: KeyOwner, key_id: UUID, name: str) -> ApiKeyRow:
+        """Give a key another name. Raises a 404 problem for another's key, 422 for no name."""
+        errors = _faults_of_name(name)
+        if errors:
+            raise Problem(ProblemCode.VALIDATION_FAILED, errors=errors)
+        async with self._database.transaction() as transaction:
+            row = await store.rename_api_key(transaction, key_id, owner_id=owner.id, name=name)
+            if row is None:
+                raise Problem(ProblemCode.API_KEY_NOT_FOUND)
+            await _log(transaction, Action.API_KEY_RENAMED, owner, row.id)
+        return row
+
+    async def delete(self, owner: KeyOwner, key_id: UUID) -> None:
         """End a key and the tokens minted for it. Raises a 404 problem for another's key."""
         async with self._database.transaction() as transaction:
-            deleted = await store.delete_api_key(transaction, key_id, user_id=user_id)
+            deleted = await store.delete_api_key(transaction, key_id, owner_id=owner.id)
             if deleted is None:
                 raise Problem(ProblemCode.API_KEY_NOT_FOUND)
             await revoke(transaction, self._outbox, [deleted])
+            await _log(transaction, Action.API_KEY_DELETED, owner, key_id)
 
-    async def exchange(self, secret: str) -> tuple[str, int]:
+    async def exchange(
+        self, secret: str, address: IPv4Address | IPv6Address | None
+    ) -> tuple[str, int]:
         """Return an access token for a key and its life of at most 60 seconds.
 
-        Raises a 401 problem for a key that is unknown, expired or deleted.
+        `address` is where the key was used. Raises a 401 problem for a key that is unknown, expired
+        or deleted, or whose owner is disabled.
         """
         found = None
         if secret.startswith(KEY_PREFIX):
             found = await store.find_api_key(self._database, _hash(secret))
         if found is None:
             raise Problem(ProblemCode.API_KEY_INVALID)
-        row, owner_roles = found
-        await store.note_api_key_use(self._database, row.id)
+        row, keeps_all_scopes = found
+        network = None if address is None else network_of(address)
+        await store.note_api_key_use(self._database, row.id, network)
         # Who is no administrator any more gave away what was not theirs to keep.
         scopes = [
-            scope
-            for scope in row.scopes
-            if ADMINISTRATOR in owner_roles or not is_for_administrators(scope)
+            scope for scope in row.scopes if keeps_all_scopes or not is_for_administrators(scope)
         ]
         return self._issuer.for_api_key(
-            user_id=row.user_id, key_id=row.id, scopes=scopes, ends_at=row.expires_at
+            user_id=row.owner_id, key_id=row.id, scopes=scopes, ends_at=row.expires_at
         )
+
+
+async def _insert(
+    transaction: Transaction, owner: KeyOwner, request: ApiKeyCreate, secret: str
+) -> ApiKeyRow:
+    try:
+        return await store.insert_api_key(
+            transaction,
+            key_id=uuid7(),
+            user_id=owner.user_id,
+            service_account_id=owner.service_account_id,
+            name=request.name,
+            key_hash=_hash(secret),
+            prefix=secret[:_SHOWN_CHARACTERS],
+            scopes=sorted(set(request.scopes)),
+            expires_at=request.expires_at,
+        )
+    except ConstraintViolation as violation:
+        # The owner was deleted in this moment.
+        is_user = owner.service_account_id is None
+        raise Problem(
+            ProblemCode.TOKEN_INVALID if is_user else ProblemCode.SERVICE_ACCOUNT_NOT_FOUND
+        ) from violation
+
+
+async def _log(
+    transaction: Transaction, action: Action, owner: KeyOwner, key_id: UUID, **details: Any
+) -> None:
+    if owner.service_account_id is not None:
+        details["service_account_id"] = str(owner.service_account_id)
+    await record(
+        transaction,
+        action,
+        user_id=owner.user_id,
+        actor_id=owner.by,
+        device=owner.device,
+        key_id=str(key_id),
+        **details,
+    )
 
 
 def _hash(secret: str) -> bytes:
@@ -113,7 +182,12 @@ def _require_use(request: ApiKeyCreate) -> None:
             errors.append(FieldError(field="expires_at", message=message))
         elif request.expires_at <= datetime.now(UTC):
             errors.append(FieldError(field="expires_at", message="The time lies in the past."))
-    if any(not character.isprintable() for character in request.name):
-        errors.append(FieldError(field="name", message="A name has no control characters."))
+    errors += _faults_of_name(request.name)
     if errors:
         raise Problem(ProblemCode.VALIDATION_FAILED, errors=errors)
+
+
+def _faults_of_name(name: str) -> list[FieldError]:
+    if all(character.isprintable() for character in name):
+        return []
+    return [FieldError(field="name", message="A name has no control characters.")]

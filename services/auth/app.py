@@ -52,6 +52,7 @@ from services.auth.routes.session import SessionRoutes
 from services.auth.routes.sessions import SessionsRoutes
 from services.auth.routes.signups import SignupRoutes
 from services.auth.routes.users import UserRoutes
+from services.auth.service_accounts import parts as service_accounts
 from services.auth.sessions import Sessions
 from services.auth.settings import AuthSettings
 from services.auth.signing_keys import KeyRefresh, KeyRing
@@ -136,6 +137,7 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
         *provider.resources(core),
         *organisations.resources(core),
         *roles.resources(core),
+        *service_accounts.resources(core, api_keys),
         *await federation.resources(core, lifecycle),
         InternalRoutes(database, settings, core.keys, api_keys=api_keys, links=links),
         JobRoutes(settings, database, service=NAME),

@@ -1,6 +1,7 @@
 """Where a request comes from."""
 
 import ipaddress
+from ipaddress import IPv4Address, IPv6Address
 
 from starlette.requests import Request
 
@@ -17,8 +18,13 @@ def device_of(request: Request) -> Device:
     """
     user_agent = request.headers.get("user-agent", "")
     printable = "".join(character for character in user_agent if character.isprintable())
-    try:
-        address = ipaddress.ip_address(request.headers.get("x-real-ip", ""))
-    except ValueError:
-        address = None
+    address = address_from(request.headers.get("x-real-ip", ""))
     return Device(user_agent=printable[:_MAX_USER_AGENT] or None, address=address)
+
+
+def address_from(text: str) -> IPv4Address | IPv6Address | None:
+    """Return the address that nginx names; None where it names none, as for a Unix socket."""
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None

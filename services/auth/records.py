@@ -172,9 +172,12 @@ class ApiKeyRow:
     """A row of `api_keys`, without the hash."""
 
     id: UUID
-    user_id: UUID
+    owner_id: UUID
+    """A user or a service account."""
     name: str
     scopes: tuple[str, ...]
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+    last_used_address: str | None
+    """An address, or the network of 64 bits that one IPv6 host owns."""

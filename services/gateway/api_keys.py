@@ -45,8 +45,8 @@ class ApiKeyExchange:
         self._asking: dict[str, asyncio.Task[str]] = {}
         self._turns = asyncio.Semaphore(_CONCURRENT_EXCHANGES)
 
-    async def token(self, key: str) -> str:
-        """Return an access token for a key.
+    async def token(self, key: str, address: str = "") -> str:
+        """Return an access token for a key that was used from an address.
 
         Raises InvalidToken for a key that is not good, Unavailable if auth cannot be asked.
         Cancelling is safe: others who wait for the same key still get their answer.
@@ -61,7 +61,7 @@ class ApiKeyExchange:
             raise InvalidToken(ProblemCode.API_KEY_INVALID)
         asking = self._asking.get(key)
         if asking is None:
-            asking = asyncio.create_task(self._exchange(key), name="API key exchange")
+            asking = asyncio.create_task(self._exchange(key, address), name="API key exchange")
             self._asking[key] = asking
             asking.add_done_callback(lambda done: self._forget(key, done))
         return await asyncio.shield(asking)
@@ -70,11 +70,12 @@ class ApiKeyExchange:
         """Forget the token of a key, because it was revoked."""
         self._tokens.pop(key, None)
 
-    async def _exchange(self, key: str) -> str:
+    async def _exchange(self, key: str, address: str) -> str:
         async with self._turns:
             asked_at = time.monotonic()
             try:
-                answer = await self._auth.post("/internal/api-keys/exchange", {"key": key})
+                body = {"key": key, "address": address}
+                answer = await self._auth.post("/internal/api-keys/exchange", body)
             except ServiceCallError as error:
                 self._remember(self._refusals, key, time.monotonic() + _REMEMBER_REFUSAL_SECONDS)
                 raise InvalidToken(ProblemCode.API_KEY_INVALID) from error

@@ -45,7 +45,7 @@ class DecisionEndpoint:
         if scope["type"] != "http" or scope["path"] != DECISION_PATH:
             await self._application(scope, receive, send)
             return
-        method = target = authorization = api_key = ""
+        method = target = authorization = api_key = address = ""
         for name, value in scope["headers"]:
             if name == b"x-original-uri":
                 target = value.decode("latin-1")
@@ -55,11 +55,13 @@ class DecisionEndpoint:
                 authorization = value.decode("latin-1")
             elif name == b"x-api-key":
                 api_key = value.decode("latin-1")
+            elif name == b"x-real-ip":
+                address = value.decode("latin-1")
             elif name == b"x-request-id":
                 # Seen by the log and by the call to auth. Each request is a task of its own, so
                 # there is nothing to set back.
                 request_id.set(value.decode("latin-1"))
-        verdict = await self._door.judge(method, target, authorization, api_key)
+        verdict = await self._door.judge(method, target, authorization, api_key, address=address)
         await send(self._start(verdict))
         await send(_EMPTY)
 

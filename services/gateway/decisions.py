@@ -39,9 +39,11 @@ class Door:
         self._api_keys = api_keys
 
     async def judge(
-        self, method: str, target: str, authorization: str, api_key: str
+        self, method: str, target: str, authorization: str, api_key: str, *, address: str = ""
     ) -> Admission | Refusal:
         """Return the decision about one request; empty strings stand for absent headers.
+
+        `address` is the client's, for the record of an API key's use.
 
         Never raises for anything a client can send. Cancelling is safe.
         """
@@ -54,7 +56,7 @@ class Door:
         is_key = bool(api_key) or credential.startswith(KEY_PREFIX)
         try:
             if is_key:
-                return await self._judge_key(route, credential)
+                return await self._judge_key(route, credential, address)
             return await self._judge_token(route, credential)
         except InvalidToken as error:
             return Refusal(error.code)
@@ -69,8 +71,8 @@ class Door:
             raise InvalidToken(ProblemCode.TOKEN_REVOKED)
         return _judge_rights(route, identity) or ADMITTED
 
-    async def _judge_key(self, route: Route, key: str) -> Admission | Refusal:
-        token = await self._api_keys.token(key)
+    async def _judge_key(self, route: Route, key: str, address: str) -> Admission | Refusal:
+        token = await self._api_keys.token(key, address)
         identity = await self._verifier.verify(token)
         if self._is_revoked(identity):
             self._api_keys.drop(key)

@@ -24,6 +24,7 @@ from services.gateway.route_tables.passkeys import PASSKEY_ROUTES
 from services.gateway.route_tables.passwords import PASSWORD_ROUTES
 from services.gateway.route_tables.realtime import REALTIME_ROUTES
 from services.gateway.route_tables.roles import ROLE_ROUTES
+from services.gateway.route_tables.service_accounts import SERVICE_ACCOUNT_ROUTES
 from services.gateway.route_tables.users import USER_ROUTES
 from services.gateway.route_tables.webhooks import WEBHOOK_ROUTES
 
@@ -36,6 +37,7 @@ ROUTES: Final = (
     *CONNECTION_ROUTES,
     *ORGANISATION_ROUTES,
     *ROLE_ROUTES,
+    *SERVICE_ACCOUNT_ROUTES,
     *PAGE_ROUTES,
     *FACTOR_ROUTES,
     *PASSKEY_ROUTES,

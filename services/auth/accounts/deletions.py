@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.auth import store as auth_store
 from services.auth.accounts import store
+from services.auth.accounts.store import Traces
 from services.auth.administration.store import lock_user
 from services.auth.administration.users import require_other_administrator
 from services.auth.audit.log import Action, record
@@ -70,9 +71,9 @@ class Deletions:
             farewell = await self._mails.send(transaction, _farewell(account))
             await store.insert_deletion(
                 transaction,
-                account,
+                account.id,
                 actor_id=by,
-                farewell_link_id=farewell,
+                traces=Traces(account.email, farewell),
                 services=CONFIRMING_SERVICES,
             )
             await self._outbox.emit(

@@ -38,7 +38,7 @@ SELECT $1, service FROM unnest($2::text[]) AS expected (service);
 -- name: find_traces
 -- By what mail finds the messages to somebody whose account was deleted, until all have confirmed.
 SELECT email, farewell_link_id FROM account_deletions
-WHERE user_id = $1 AND completed_at IS NULL;
+WHERE user_id = $1 AND completed_at IS NULL AND email IS NOT NULL;
 
 -- name: lock_deletion
 -- A deletion, locked: confirmations that come together are counted one by one.

@@ -74,17 +74,19 @@ async def delete_user(executor: Executor, user_id: UUID) -> None:
 
 async def insert_deletion(
     executor: Executor,
-    account: Account,
+    account_id: UUID,
     *,
     actor_id: UUID,
-    farewell_link_id: UUID,
+    traces: Traces | None,
     services: Sequence[str],
 ) -> None:
-    """Remember a deletion and who has to confirm it; call it in a transaction."""
-    await executor.execute(
-        SQL["insert_deletion"], account.id, actor_id, account.email, farewell_link_id
-    )
-    await executor.execute(SQL["insert_erasures"], account.id, list(services))
+    """Remember a deletion and who has to confirm it; call it in a transaction.
+
+    Without traces it is one of a service account, which has no address.
+    """
+    email, link_id = (None, None) if traces is None else (traces.email, traces.farewell_link_id)
+    await executor.execute(SQL["insert_deletion"], account_id, actor_id, email, link_id)
+    await executor.execute(SQL["insert_erasures"], account_id, list(services))
 
 
 async def find_traces(executor: Executor, user_id: UUID) -> Traces | None:

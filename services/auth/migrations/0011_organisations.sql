@@ -95,3 +95,10 @@ ALTER TABLE api_keys
     ADD CONSTRAINT api_keys_owner CHECK (num_nonnulls(user_id, service_account_id) = 1);
 CREATE INDEX api_keys_service_account_id_idx ON api_keys (service_account_id, id)
     WHERE service_account_id IS NOT NULL;
+
+-- What service accounts leave elsewhere is removed like that of people, who have an address.
+ALTER TABLE account_deletions
+    DROP CONSTRAINT account_deletions_forget_address,
+    ALTER COLUMN farewell_link_id DROP NOT NULL,
+    ADD CONSTRAINT account_deletions_forget_address
+        CHECK (completed_at IS NULL OR email IS NULL);

@@ -8,7 +8,8 @@ from starlette.routing import Route
 
 from services.auth import store
 from services.auth.access import require_own_session, require_session
-from services.auth.api_keys import ApiKeys
+from services.auth.api_keys import ApiKeys, KeyOwner
+from services.auth.devices import device_of
 from services.auth.records import ApiKeyRow
 from services.auth.routes.answers import NO_STORE
 from shared.chassis.database import Database
@@ -16,7 +17,7 @@ from shared.chassis.errors import Problem
 from shared.chassis.http import json_response, read_json
 from shared.chassis.identity.tokens import Authenticator
 from shared.chassis.paging import page_query
-from shared.schemas.api.auth import ApiKey, ApiKeyCreate, CreatedApiKey
+from shared.schemas.api.auth import ApiKey, ApiKeyCreate, ApiKeyUpdate, CreatedApiKey
 from shared.schemas.api.pages import Page
 from shared.schemas.problems import ProblemCode
 
@@ -34,6 +35,7 @@ class ApiKeyRoutes:
         return [
             Route("/v1/auth/api-keys", self.create, methods=["POST"]),
             Route("/v1/auth/api-keys", self.list, methods=["GET"]),
+            Route("/v1/auth/api-keys/{key_id}", self.update, methods=["PATCH"]),
             Route("/v1/auth/api-keys/{key_id}", self.delete, methods=["DELETE"]),
         ]
 
@@ -42,11 +44,11 @@ class ApiKeyRoutes:
         identity = await self._authenticator.identify(request)
         user_id = require_own_session(identity)
         body = await read_json(request, ApiKeyCreate)
+        owner = KeyOwner(user_id=user_id, by=user_id, device=device_of(request))
         row, secret = await self._keys.create(
-            user_id, body, by_administrator=identity.is_administrator
+            owner, body, by_administrator=identity.is_administrator
         )
-        created = CreatedApiKey(**_shown(row).model_dump(), key=secret)
-        return json_response(created, 201, headers=NO_STORE)
+        return json_response(created(row, secret), 201, headers=NO_STORE)
 
     async def list(self, request: Request) -> Response:
         """List the keys without their secrets, newest first."""
@@ -57,26 +59,41 @@ class ApiKeyRoutes:
                 self._database, user_id, before=query.before, limit=query.rows_to_read
             )
         )
-        items = [_shown(row) for row in rows]
+        items = [shown(row) for row in rows]
         return json_response(Page[ApiKey](items=items, next=cursor), headers=NO_STORE)
+
+    async def update(self, request: Request) -> Response:
+        """Give a key another name."""
+        user_id = require_own_session(await self._authenticator.identify(request))
+        body = await read_json(request, ApiKeyUpdate)
+        owner = KeyOwner(user_id=user_id, by=user_id, device=device_of(request))
+        row = await self._keys.rename(owner, key_id(request), body.name)
+        return json_response(shown(row), headers=NO_STORE)
 
     async def delete(self, request: Request) -> Response:
         """End a key; tokens minted for it stop working within a second."""
-        user_id = require_session(await self._authenticator.identify(request))
-        try:
-            key_id = UUID(request.path_params["key_id"])
-        except ValueError as error:
-            raise Problem(ProblemCode.API_KEY_NOT_FOUND) from error
-        await self._keys.delete(user_id, key_id)
+        identity = await self._authenticator.identify(request)
+        user_id = require_session(identity)
+        owner = KeyOwner(
+            user_id=user_id, by=identity.impersonator_id or user_id, device=device_of(request)
+        )
+        await self._keys.delete(owner, key_id(request))
         return Response(status_code=204)
 
 
-def _shown(row: ApiKeyRow) -> ApiKey:
-    return ApiKey(
-        id=row.id,
-        name=row.name,
-        scopes=list(row.scopes),
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        last_used_at=row.last_used_at,
-    )
+def key_id(request: Request) -> UUID:
+    """Return the id in the address. Raises a 404 problem for what is none."""
+    try:
+        return UUID(request.path_params["key_id"])
+    except ValueError as error:
+        raise Problem(ProblemCode.API_KEY_NOT_FOUND) from error
+
+
+def created(row: ApiKeyRow, secret: str) -> CreatedApiKey:
+    """Return what the API shows of a new key, once."""
+    return CreatedApiKey(**shown(row).model_dump(), key=secret)
+
+
+def shown(row: ApiKeyRow) -> ApiKey:
+    """Return what the API shows of a key."""
+    return ApiKey.model_validate(row, from_attributes=True)

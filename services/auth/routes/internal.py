@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from services.auth.accounts.store import find_traces
 from services.auth.api_keys import ApiKeys
+from services.auth.devices import address_from
 from services.auth.links import LinkMails
 from services.auth.revocations import RevocationFeed
 from services.auth.signing_keys import Algorithm, KeyRing
@@ -42,6 +43,8 @@ class ApiKeyExchange(BaseModel):
     """The key a client sent to the gateway."""
 
     key: Annotated[str, Field(min_length=1, max_length=256, repr=False)]
+    address: Annotated[str, Field(max_length=256)] = ""
+    """Of the client, as nginx saw it."""
 
 
 class ExchangedToken(BaseModel):
@@ -106,7 +109,7 @@ class InternalRoutes:
         """Answer with a token for an API key, or 401."""
         require_service(request, self._settings, target="auth", allowed={"gateway"})
         body = await read_json(request, ApiKeyExchange)
-        token, seconds = await self._api_keys.exchange(body.key)
+        token, seconds = await self._api_keys.exchange(body.key, address_from(body.address))
         return json_response(ExchangedToken(access_token=token, expires_in=seconds))
 
     async def read_link(self, request: Request) -> Response:

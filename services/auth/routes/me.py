@@ -19,9 +19,11 @@ from services.auth.audit.log import Action, record
 from services.auth.devices import device_of
 from services.auth.federation.store import list_identities
 from services.auth.names import clean_name
+from services.auth.organisations.store import list_organisations_of
 from services.auth.passkeys.store import list_passkeys
 from services.auth.routes.answers import NO_STORE, activity, session_info, user
 from services.auth.routes.factors import shown_totp
+from services.auth.routes.organisations import shown as shown_organisation
 from services.auth.routes.passkeys import shown as shown_passkey
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem
@@ -103,6 +105,9 @@ class MeRoutes:
             self._database, user_id, before=None, limit=EXPORTED_ROWS
         )
         passkeys = await list_passkeys(self._database, user_id, before=None, limit=EXPORTED_ROWS)
+        organisations = await list_organisations_of(
+            self._database, user_id, before=None, limit=EXPORTED_ROWS
+        )
         acts = await list_audit_entries(
             self._database, before=None, limit=EXPORTED_ROWS, user_id=user_id
         )
@@ -116,6 +121,7 @@ class MeRoutes:
             ],
             passkeys=[shown_passkey(row) for row in passkeys],
             totp=await shown_totp(self._database, user_id),
+            organisations=[shown_organisation(row) for row in organisations],
             activity=[activity(act, user_id) for act in acts],
             elsewhere={"files": "/v1/files"},
         )

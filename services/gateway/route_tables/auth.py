@@ -144,6 +144,15 @@ AUTH_ROUTES: Final = (
         parameters=PAGING,
     ),
     Route(
+        method="PATCH",
+        path="/v1/auth/api-keys/{key_id}",
+        service="auth",
+        access=Access.USER,
+        summary="Rename an API key",
+        request=auth.ApiKeyUpdate,
+        answer=auth.ApiKey,
+    ),
+    Route(
         method="DELETE",
         path="/v1/auth/api-keys/{key_id}",
         service="auth",

@@ -18,6 +18,7 @@ from shared.schemas.api.auth import (
     User,
 )
 from shared.schemas.api.factors import Totp
+from shared.schemas.api.organisations import Organisation
 from shared.schemas.api.passkeys import Passkey
 
 
@@ -30,6 +31,7 @@ class AccountExport(BaseModel):
     identities: list[LinkedIdentity]
     passkeys: list[Passkey]
     totp: Totp | None = Field(description="The authenticator app")
+    organisations: list[Organisation]
     activity: list[Activity]
     elsewhere: dict[str, str] = Field(description="Where the other services list what they hold")
 

@@ -135,7 +135,14 @@ class ApiKey(BaseModel):
     scopes: list[str]
     created_at: datetime
     expires_at: datetime | None
-    last_used_at: datetime | None
+    last_used_at: datetime | None = Field(description="To the minute")
+    last_used_address: str | None = Field(description="Where from; of IPv6 the network of 64 bits")
+
+
+class ApiKeyUpdate(Input):
+    """Rename an API key."""
+
+    name: str = Field(min_length=1, max_length=100)
 
 
 class Activity(BaseModel):

@@ -22,6 +22,7 @@ async def test_an_export_has_everything_but_secrets(
     key = await auth.client.post(
         "/v1/auth/api-keys", json={"name": "app", "scopes": ["files:read"]}, headers=bearer(session)
     )
+    await auth.post("/v1/auth/organisations", {"name": "Acme"}, **bearer(session))
     answer = await auth.client.get("/v1/auth/me/export", headers=bearer(session))
 
     export = answer.json()
@@ -29,7 +30,10 @@ async def test_an_export_has_everything_but_secrets(
     assert export["user"] == session["user"]
     assert [item["id"] for item in export["sessions"]] == [claims(session)["sid"]]
     assert [item["name"] for item in export["api_keys"]] == ["app"]
-    assert [item["action"] for item in export["activity"]] == ["session.opened", "account.created"]
+    assert [item["action"] for item in export["activity"]] == [
+        *("organisation.created", "api_key.created", "session.opened", "account.created"),
+    ]
+    assert [(item["name"], item["role"]) for item in export["organisations"]] == [("Acme", "owner")]
     assert key.json()["key"] not in answer.text
     assert "hash" not in answer.text
 

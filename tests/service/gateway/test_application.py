@@ -57,7 +57,7 @@ class InternalAuth:
 
     async def exchange(self, request: Request) -> Response:
         require_service(request, self._settings, target="auth", allowed={"gateway"})
-        assert await request.json() == {"key": KEY}
+        assert await request.json() == {"key": KEY, "address": "203.0.113.7"}
         token = self.issuer.token(scope="files:read", life_seconds=60)
         return JSONResponse({"access_token": token, "expires_in": 60})
 
@@ -117,7 +117,7 @@ async def test_token_of_auth_is_good_until_auth_revokes_it(
 
 
 async def test_api_key_becomes_a_token(client: httpx2.AsyncClient) -> None:
-    answer = await ask(client, "GET /v1/files", **{"X-Api-Key": KEY})
+    answer = await ask(client, "GET /v1/files", **{"X-Api-Key": KEY, "X-Real-IP": "203.0.113.7"})
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["x-freehold-authorization"].startswith("Bearer ey")
 

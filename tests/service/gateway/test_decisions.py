@@ -201,7 +201,8 @@ async def test_nginx_gets_an_empty_answer(
     target: str, credential: str, status: int, headers: dict[bytes, bytes]
 ) -> None:
     class OnlyKeys:
-        async def judge(self, *request: str) -> object:
+        async def judge(self, *request: str, address: str) -> object:
+            assert address == "203.0.113.7"
             if request[3]:
                 return Admission("minted")
             return await Gate().door.judge(*request)
@@ -223,6 +224,7 @@ async def test_nginx_gets_an_empty_answer(
             (b"x-original-uri", path.encode()),
             (b"x-api-key", credential.encode()),
             (b"x-request-id", b"0" * 32),
+            (b"x-real-ip", b"203.0.113.7"),
         ],
     }
     endpoint = DecisionEndpoint(OnlyKeys(), nothing)  # type: ignore[arg-type] # stands for a door

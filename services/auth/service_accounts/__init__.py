@@ -1,0 +1,1 @@
+"""Accounts of programs, which have nothing but API keys."""
