@@ -105,7 +105,7 @@ RETURNING id, user_id, token_delivery, refresh_counter, refreshed_at, idle_expir
             WHERE member.organisation_id = sessions.organisation_id
               AND member.user_id = sessions.user_id) AS organisation_role,
           ARRAY(SELECT DISTINCT permission FROM roles CROSS JOIN unnest(permissions) AS permission
-                WHERE roles.name = ANY ((SELECT held.roles FROM users AS held WHERE held.id = sessions.user_id)::text[]) ORDER BY permission) AS permissions;
+                WHERE roles.name = ANY ((SELECT held.roles FROM users AS held WHERE held.id = sessions.user_id)::text[])) AS permissions;
 
 -- name: rotate_session
 -- Replace the current refresh token of a live session; no row means the slow path decides.
@@ -125,7 +125,7 @@ RETURNING sessions.id, sessions.user_id, sessions.token_delivery, sessions.refre
             WHERE member.organisation_id = sessions.organisation_id
               AND member.user_id = sessions.user_id) AS organisation_role,
           ARRAY(SELECT DISTINCT permission FROM roles CROSS JOIN unnest(permissions) AS permission
-                WHERE roles.name = ANY (users.roles) ORDER BY permission) AS permissions,
+                WHERE roles.name = ANY (users.roles)) AS permissions,
           users.email, users.name, users.password_hash, users.roles, users.disabled_at,
           users.created_at AS user_created_at;
 
@@ -139,7 +139,7 @@ SELECT sessions.id, sessions.user_id, sessions.token_delivery, sessions.refresh_
          WHERE member.organisation_id = sessions.organisation_id
            AND member.user_id = sessions.user_id) AS organisation_role,
        ARRAY(SELECT DISTINCT permission FROM roles CROSS JOIN unnest(permissions) AS permission
-             WHERE roles.name = ANY (users.roles) ORDER BY permission) AS permissions,
+             WHERE roles.name = ANY (users.roles)) AS permissions,
        users.email, users.name, users.password_hash, users.roles, users.disabled_at,
        users.created_at AS user_created_at,
        clock_timestamp() - sessions.refreshed_at AS since_refresh
@@ -163,7 +163,7 @@ RETURNING sessions.id, sessions.user_id, sessions.token_delivery, sessions.refre
             WHERE member.organisation_id = sessions.organisation_id
               AND member.user_id = sessions.user_id) AS organisation_role,
           ARRAY(SELECT DISTINCT permission FROM roles CROSS JOIN unnest(permissions) AS permission
-                WHERE roles.name = ANY (users.roles) ORDER BY permission) AS permissions;
+                WHERE roles.name = ANY (users.roles)) AS permissions;
 
 -- name: list_sessions
 -- A page of a user's live sessions, newest first.

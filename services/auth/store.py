@@ -83,7 +83,7 @@ def _session_with_rights(row: Record) -> SessionWithRights:
     return SessionWithRights(
         **_session_columns(row),
         organisation_role=None if role is None else OrganisationRole(role),
-        permissions=tuple(row["permissions"]),
+        permissions=tuple(sorted(row["permissions"])),
     )
 
 
