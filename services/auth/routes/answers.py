@@ -36,6 +36,7 @@ def session_info(row: SessionRow, *, current: bool) -> SessionInfo:
         address=row.address,
         methods=list(row.methods),
         impersonated=row.impersonator_id is not None,
+        organisation_id=row.organisation_id,
         current=current,
     )
 

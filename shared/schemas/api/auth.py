@@ -105,6 +105,7 @@ class SessionInfo(BaseModel):
     address: str | None
     methods: list[str] = Field(description="How its user proved who they are")
     impersonated: bool = Field(description="Whether an administrator acts in the user's name")
+    organisation_id: UUID | None = Field(description="The organisation that it acts for")
     current: bool = Field(description="Whether it is the session that asks")
 
 

@@ -320,3 +320,21 @@ async def test_a_key_neither_invites_nor_accepts(
         "POST", "/internal/api-keys/exchange", source="gateway", body={"key": key.json()["key"]}
     )
     assert_problem(await accept(auth, token, exchanged.json()), 403, "forbidden")
+
+
+async def test_accounts_that_go_while_they_join_or_are_removed_leave_nothing_behind(
+    auth: AuthService, acme: str, ada: dict[str, Any]
+) -> None:
+    for turn in range(8):
+        email = f"guest{turn}@example.com"
+        guest = await auth.register(email)
+        token = await token_of(auth, await invite(auth, acme, ada, email))
+        if turn % 2:
+            assert (await accept(auth, token, guest)).status_code == 200
+            other = call(auth, "DELETE", f"{acme}/members/{guest['user']['id']}", ada)
+        else:
+            other = accept(auth, token, guest)
+        answer, deleted = await asyncio.gather(other, call(auth, "DELETE", "/v1/auth/me", guest))
+        assert deleted.status_code == 204, deleted.text
+        assert answer.status_code in {200, 204, 400, 401, 404}, answer.text
+        assert await roles(auth, acme) == {ADA: "owner"}

@@ -10,6 +10,7 @@ from services.auth.signing_keys import KeyRing
 from shared.chassis.identity.tokens import MAXIMUM_TOKEN_LENGTH, TokenVerifier
 from shared.schemas.roles import OrganisationRole
 from tests.service.auth.auth_service import (
+    PASSWORD,
     PUBLIC_URL,
     AuthService,
     assert_problem,
@@ -235,6 +236,8 @@ async def test_a_session_acts_for_the_organisation_that_was_chosen(
     assert (chosen["organisation_id"], chosen["organisation_role"]) == (acme, "owner")
     renewed = (await auth.refresh(ada["refresh_token"])).json()
     assert (claims(renewed)["org"], claims(renewed)["org_role"]) == (acme, "owner")
+    [listed] = (await call(auth, "GET", "/v1/auth/sessions", renewed)).json()["items"]
+    assert listed["organisation_id"] == acme
     repeated = (await auth.refresh(ada["refresh_token"])).json()
     assert claims(repeated)["org"] == acme
     assert "org" not in claims((await auth.log_in(ADA)).json()), "another session has its own"
@@ -342,3 +345,38 @@ async def test_choosing_while_being_demoted_leaves_no_higher_claim_behind(
         assert (chosen.status_code, demoted.status_code) == (200, 200)
         is_revoked = claims(session)["sid"] in await auth.revoked()
         assert chosen.json()["organisation_role"] == ("admin" if is_revoked else "member")
+
+
+async def step_up(auth: AuthService, session: dict[str, Any]) -> Any:
+    return await call(auth, "POST", "/v1/auth/step-up", session, {"password": PASSWORD})
+
+
+async def test_step_up_keeps_the_organisation(auth: AuthService, ada: dict[str, Any]) -> None:
+    acme = (await make(auth, ada)).rpartition("/")[2]
+    await choose(auth, ada, acme)
+    stepped_up = await step_up(auth, ada)
+    assert stepped_up.status_code == 200, stepped_up.text
+    said = claims(stepped_up.json())
+    assert said["sid"] != claims(ada)["sid"]
+    assert (said["org"], said["org_role"]) == (acme, "owner")
+
+
+async def test_step_up_while_being_removed_leaves_no_claim_behind(
+    auth: AuthService, ada: dict[str, Any], bob: dict[str, Any]
+) -> None:
+    for turn in range(10):
+        path = await make(auth, ada, f"Acme {turn}")
+        member = await join(auth, path, bob, "member")
+        session = (await auth.log_in(BOB)).json()
+        await choose(auth, session, path.rpartition("/")[2])
+        stepped_up, removed = await asyncio.gather(
+            step_up(auth, session), call(auth, "DELETE", member, ada)
+        )
+        assert removed.status_code == 204, removed.text
+        revoked = await auth.revoked()
+        assert claims(session)["sid"] in revoked
+        if stepped_up.status_code == 200:
+            said = claims(stepped_up.json())
+            assert "org" not in said or said["sid"] in revoked
+        else:
+            assert stepped_up.status_code in {401, 404}, stepped_up.text
