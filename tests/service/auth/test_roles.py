@@ -1,14 +1,20 @@
 """Roles and permissions: who manages them, what tokens carry, and the organisation of a session."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.auth.app import SERVICE
 from services.auth.master_key import MasterKey
 from services.auth.signing_keys import KeyRing
+from shared.chassis.database import Database
 from shared.chassis.identity.tokens import MAXIMUM_TOKEN_LENGTH, TokenVerifier
+from shared.chassis.migrations import CHASSIS_MIGRATIONS, migrate
+from shared.chassis.settings import DatabaseSettings
 from shared.schemas.roles import OrganisationRole
+from tests.parts.postgres import PostgresCluster
 from tests.service.auth.auth_service import (
     PASSWORD,
     PUBLIC_URL,
@@ -380,3 +386,33 @@ async def test_step_up_while_being_removed_leaves_no_claim_behind(
             assert "org" not in said or said["sid"] in revoked
         else:
             assert stepped_up.status_code in {401, 404}, stepped_up.text
+
+
+async def test_roles_that_somebody_has_already_exist_after_the_migration(
+    postgres: PostgresCluster, tmp_path: Path
+) -> None:
+    assert SERVICE.migrations is not None
+    files = sorted(SERVICE.migrations.glob("*.sql"))
+    folder = tmp_path / "auth" / "migrations"
+    folder.mkdir(parents=True)
+    database = Database(DatabaseSettings(postgres_url=postgres.new_database("auth")), "auth")
+    await database.start()
+    for file in files:
+        if file.name < "0011":
+            (folder / file.name).write_bytes(file.read_bytes())
+    await migrate(database, [CHASSIS_MIGRATIONS, folder])
+    await database.execute(
+        "INSERT INTO users (id, email, roles) VALUES"
+        " (gen_random_uuid(), 'a@example.com', '{administrator,editor}'),"
+        " (gen_random_uuid(), 'b@example.com', '{editor,clerk}')"
+    )
+    for file in files:
+        (folder / file.name).write_bytes(file.read_bytes())
+    await migrate(database, [CHASSIS_MIGRATIONS, folder])
+    rows = await database.fetch("SELECT name, permissions, is_built_in FROM roles ORDER BY name")
+    await database.stop()
+    assert [tuple(row) for row in rows] == [
+        ("administrator", [], True),
+        ("clerk", [], False),
+        ("editor", [], False),
+    ]
