@@ -56,7 +56,7 @@ async def test_a_code_brings_tokens_of_the_user_who_is_signed_in(application: Ap
     assert answer.headers["cache-control"] == "no-store"
     assert tokens["token_type"] == "Bearer"
     keys = (await application.auth.client.get("/.well-known/jwks.json")).json()["keys"]
-    key = jwt.PyJWK(keys[0])
+    [key] = [jwt.PyJWK(key) for key in keys if key["alg"] == "ES256"]
     id_token = jwt.decode(
         tokens["id_token"],
         key,
