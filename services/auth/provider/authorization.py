@@ -47,6 +47,8 @@ class AuthorizationRequest:
     prompts: frozenset[str]
     max_age: int | None
     """Seconds since the user last proved who they are."""
+    subject: str | None = None
+    """Who it has to be, by the ID token that the application sent along as a hint."""
 
 
 class RedirectError(Exception):
@@ -101,6 +103,8 @@ class Authorization:
     async def needs(self, request: AuthorizationRequest, session: BrowserSession | None) -> str:
         """Return what has to happen before a code: `login`, `consent`, or an empty text."""
         if session is None or "login" in request.prompts:
+            return "login"
+        if request.subject not in {None, str(session.user_id)}:
             return "login"
         age = time.time() - session.authenticated_at.timestamp()
         if request.max_age is not None and age > request.max_age:

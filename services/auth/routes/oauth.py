@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -116,7 +117,7 @@ class OAuthRoutes:
         """Send the browser on: back with a code or an error, or to the page that asks."""
         try:
             parameters = await _parameters(request)
-            asked = await self._authorization.read(parameters)
+            asked = await self._asked(parameters)
         except UnsafeRequestError as error:
             return _error_page(str(error))
         except RedirectError as error:
@@ -184,10 +185,8 @@ class OAuthRoutes:
         raise OAuthError("unsupported_grant_type", "Use a code or a refresh token.")
 
     async def _describe_user(self, request: Request) -> Response:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise OAuthError("invalid_token", "Send a bearer token.", status=_UNAUTHORIZED)
-        return JSONResponse(await self._tokens.userinfo(token.strip()), headers=NO_STORE)
+        token = await _bearer_token(request)
+        return JSONResponse(await self._tokens.userinfo(token), headers=NO_STORE)
 
     async def _revoke(self, request: Request) -> Response:
         client, form = await self._client(request)
@@ -206,9 +205,16 @@ class OAuthRoutes:
         authorization = request.headers.get("authorization")
         return await clients.authenticate(self._database, authorization, form), form
 
+    async def _asked(self, parameters: dict[str, str]) -> AuthorizationRequest:
+        asked = await self._authorization.read(parameters)
+        claims = await self._tokens.hinted(parameters.get("id_token_hint", ""))
+        if claims is None or claims["azp"] != asked.client.id:
+            return asked
+        return replace(asked, subject=claims["sub"])
+
     async def _read(self, parameters: dict[str, str]) -> AuthorizationRequest:
         try:
-            return await self._authorization.read(parameters)
+            return await self._asked(parameters)
         except (UnsafeRequestError, RedirectError) as error:
             raise Problem(ProblemCode.VALIDATION_FAILED, "The request is not in order.") from error
 
@@ -241,6 +247,18 @@ async def _form(request: Request) -> dict[str, str]:
     if len(pairs) != len(dict(pairs)):
         raise OAuthError("invalid_request", "A parameter came twice.")
     return dict(pairs)
+
+
+async def _bearer_token(request: Request) -> str:
+    authorization = request.headers.get("authorization")
+    if authorization is None and request.method == "POST":
+        token = (await _form(request)).get("access_token", "")
+    else:
+        scheme, _, token = (authorization or "").partition(" ")
+        token = token.strip() if scheme.lower() == "bearer" else ""
+    if not token:
+        raise OAuthError("invalid_token", "Send a bearer token.", status=_UNAUTHORIZED)
+    return token
 
 
 async def _answered(work: Awaitable[Response], *, challenge: str = "Basic") -> Response:

@@ -49,6 +49,7 @@ async function begin() {
   }
   const asked = await response.json();
   if (asked.step === "login") {
+    byId("email").value = parameters.get("login_hint") ?? "";
     show(byId("login"), `to continue to ${asked.client_name}`);
     return;
   }
