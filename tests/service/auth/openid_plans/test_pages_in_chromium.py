@@ -1,0 +1,132 @@
+"""The pages of signing in, agreeing and signing out, in a real Chromium."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import httpx2
+import pytest
+
+from shared.chassis.database import Database
+from tests.parts.chromium import Page, chromium
+from tests.service.auth.auth_service import PASSWORD, PUBLIC_URL
+from tests.service.auth.federation.browser import administrator
+from tests.service.auth.federation.houses import house
+from tests.service.auth.oauth_application import EMAIL, Application
+
+
+@dataclass
+class Desk:
+    """Somebody's browser before an application that is not the house's own."""
+
+    application: Application
+    page: Page
+    issuer: str
+
+    async def ask(self, **changes: str) -> None:
+        """Go where the application sends its users."""
+        asked = self.application.request(
+            redirect_uri=f"{self.issuer}/callback", scope="openid profile email", **changes
+        )
+        url = f"{self.issuer}/oauth2/authorize?{urlencode(asked)}"
+        await self.page.call("Page.navigate", url=url)
+
+    async def log_in(self) -> None:
+        await self.page.wait_for("document.getElementById('login')?.hidden === false")
+        await self.page.type("#email", EMAIL)
+        await self.page.type("#password", PASSWORD)
+        await self.page.click("#login button[type=submit]")
+
+    async def consent(self) -> str:
+        """Wait until the page asks, and return what a person reads."""
+        await self.page.wait_for("document.getElementById('consent')?.hidden === false")
+        text: str = await self.page.evaluate("document.querySelector('main').innerText")
+        return text
+
+    async def arrived(self) -> dict[str, str]:
+        """Wait until the browser is back at the application, and return what it brought."""
+        await self.page.wait_for("location.pathname === '/callback'")
+        return dict(httpx2.QueryParams(await self.page.evaluate("location.search.slice(1)")))
+
+
+@pytest.fixture
+async def desk(database: Database, database_url: str) -> AsyncIterator[Desk]:
+    async with (
+        house("localhost", database, database_url) as auth,
+        chromium() as browser,
+    ):
+        issuer = auth.settings.public_url
+        application = Application(auth, await administrator(auth))
+        await application.register(
+            name="Weather", redirect_uris=[f"{issuer}/callback"], is_trusted=False
+        )
+        await auth.register(EMAIL)
+        yield Desk(application, await browser.page(), issuer)
+    await database.execute("DELETE FROM oauth_clients")
+
+
+async def test_somebody_signs_in_agrees_once_and_comes_back_with_a_code(desk: Desk) -> None:
+    await desk.ask()
+    await desk.page.wait_for("document.getElementById('login')?.hidden === false")
+    await desk.log_in()
+    text = await desk.consent()
+    for words in ("Weather", EMAIL, "See your name", "See your e-mail address"):
+        assert words in text
+    await desk.page.click("#allow")
+    brought = await desk.arrived()
+    assert (brought["state"], brought["iss"]) == ("a state", desk.issuer)
+    answer = await desk.application.redeem(brought["code"], redirect_uri=f"{desk.issuer}/callback")
+    assert answer.status_code == 200
+
+    await desk.page.open("about:blank")
+    await desk.ask()
+    assert (await desk.arrived())["code"] != brought["code"], "nobody is asked twice"
+
+
+async def test_who_refuses_comes_back_without_a_code(desk: Desk) -> None:
+    await desk.ask()
+    await desk.log_in()
+    await desk.consent()
+    await desk.page.click("#refuse")
+    brought = await desk.arrived()
+    assert (brought["error"], "code" in brought) == ("access_denied", False)
+
+
+async def test_the_address_that_the_application_knows_is_filled_in(desk: Desk) -> None:
+    await desk.ask(login_hint=EMAIL)
+    await desk.page.wait_for("document.getElementById('login')?.hidden === false")
+    assert await desk.page.evaluate("document.getElementById('email').value") == EMAIL
+
+
+async def test_a_wrong_password_is_told_and_may_be_typed_again(desk: Desk) -> None:
+    await desk.ask()
+    await desk.page.wait_for("document.getElementById('login')?.hidden === false")
+    await desk.page.type("#email", EMAIL)
+    await desk.page.type("#password", "wrong")
+    await desk.page.click("#login button[type=submit]")
+    await desk.page.wait_for("document.getElementById('message').innerText.includes('password')")
+    await desk.page.evaluate("document.getElementById('password').value = ''")
+    await desk.page.type("#password", PASSWORD)
+    await desk.page.click("#login button[type=submit]")
+    await desk.consent()
+
+
+async def test_an_application_without_proof_has_its_user_asked_before_the_log_out(
+    desk: Desk,
+) -> None:
+    await desk.ask()
+    await desk.log_in()
+    await desk.consent()
+    await desk.page.call("Page.navigate", url=f"{desk.issuer}/oauth2/logout")
+    await desk.page.wait_for("location.pathname === '/oauth2/sign-out'")
+    open_sessions = (await desk.application.auth.counts())["sessions"]
+    await desk.page.click("#sign-out")
+    await desk.page.wait_for("location.pathname === '/oauth2/logged-out'")
+    assert (await desk.application.auth.counts())["sessions"] == open_sessions - 1
+
+
+async def test_an_application_that_is_not_registered_is_a_page_for_people(desk: Desk) -> None:
+    url = f"{desk.issuer}/oauth2/authorize?client_id=nobody"
+    await desk.page.call("Page.navigate", url=url)
+    await desk.page.wait_for("document.body?.innerText.includes('Sign-in not possible')")
+    assert PUBLIC_URL not in await desk.page.evaluate("document.body.innerText")
