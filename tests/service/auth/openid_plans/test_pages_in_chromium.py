@@ -118,7 +118,9 @@ async def test_an_application_without_proof_has_its_user_asked_before_the_log_ou
     await desk.log_in()
     await desk.consent()
     await desk.page.call("Page.navigate", url=f"{desk.issuer}/oauth2/logout")
-    await desk.page.wait_for("location.pathname === '/oauth2/sign-out'")
+    await desk.page.wait_for(
+        "location.pathname === '/oauth2/sign-out' && document.readyState === 'complete'"
+    )
     open_sessions = (await desk.application.auth.counts())["sessions"]
     await desk.page.click("#sign-out")
     await desk.page.wait_for("location.pathname === '/oauth2/logged-out'")
