@@ -199,7 +199,9 @@ async def worker(settings: AuthSettings, lifecycle: Lifecycle) -> None:
     keys = await lifecycle.start(KeyRing(database, MasterKey(settings.master_key)))
     await lifecycle.start(KeyRefresh(keys, lifecycle))
     await lifecycle.start(Relay(database, bus, lifecycle))
-    await lifecycle.start(CleanUp(database, lifecycle))
+    await lifecycle.start(
+        CleanUp(database, lifecycle, audit_kept_for=timedelta(days=settings.audit_days))
+    )
     await lifecycle.start(OverdueDeletions(database, lifecycle))
     wakeups = await lifecycle.start(Wakeups(bus, lifecycle))
     await lifecycle.start(JobScheduler(database, JobQueue(bus), lifecycle, [key_rotation.SCHEDULE]))

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 from typing import Final, Protocol
 
 from services.auth import store
 from services.auth.accounts.store import delete_expired as sweep_deletions
+from services.auth.audit.store import delete_old_entries
 from services.auth.email_changes.store import delete_expired as sweep_email_changes
 from services.auth.factors.store import delete_expired as sweep_factors
 from services.auth.federation.store import delete_expired as sweep_federated_attempts
@@ -51,9 +53,12 @@ class CleanUp(BackgroundTask):
 
     name = "clean-up"
 
-    def __init__(self, database: Database, lifecycle: Lifecycle) -> None:
+    def __init__(
+        self, database: Database, lifecycle: Lifecycle, *, audit_kept_for: timedelta
+    ) -> None:
         super().__init__(lifecycle)
         self._database = database
+        self._audit_kept_for = audit_kept_for
 
     async def run(self) -> None:
         """Clean up once a minute until cancelled."""
@@ -77,4 +82,8 @@ class CleanUp(BackgroundTask):
         removed = await store.delete_expired(
             self._database, limit=rows, failures_after=FORGET_AFTER
         )
+        async with self._database.transaction() as transaction:
+            removed += await delete_old_entries(
+                transaction, kept_for=self._audit_kept_for, limit=rows
+            )
         return removed + sum([await sweep(self._database, limit=rows) for sweep in SWEEPS])

@@ -1,11 +1,12 @@
 """Logging in with a password."""
 
 from services.auth import store
+from services.auth.audit.log import Action, record
 from services.auth.emails import InvalidEmailError, normalise_email
 from services.auth.entrance import Entrance, FactorRequired
 from services.auth.metrics import LOGINS, LoginOutcome
 from services.auth.passwords import PasswordHasher, normalise_password
-from services.auth.records import Account, Device, Method, Network
+from services.auth.records import Account, Device, Method
 from services.auth.sessions import Grant
 from services.auth.throttle import LoginThrottle, network_of
 from shared.chassis.database import Database
@@ -43,9 +44,7 @@ class Logins:
         wait to be checked.
         """
         try:
-            account = await self.authenticate(
-                request.email, request.password, network_of(device.address)
-            )
+            account = await self.authenticate(request.email, request.password, device)
         except Problem as problem:
             if problem.code in _OUTCOMES:
                 LOGINS.labels(_OUTCOMES[problem.code]).inc()
@@ -61,10 +60,11 @@ class Logins:
         LOGINS.labels(LoginOutcome.SUCCESS).inc()
         return entered
 
-    async def authenticate(self, email: str, password: str, network: Network) -> Account:
+    async def authenticate(self, email: str, password: str, device: Device) -> Account:
         """Return the account that has this address and password. Raises as `log_in` does."""
         typed = normalise_password(password)
         email = _as_stored(email)
+        network = network_of(device.address)
         await self._throttle.check(email, network)
         async with self._hasher.slot() as slot:
             # Once more, now that it is this attempt's turn: the ones that waited before it may
@@ -73,13 +73,26 @@ class Logins:
             account = await store.find_user_by_email(self._database, email)
             matches = await slot.verify(typed, account.password_hash if account else None)
             if account is None or not matches:
-                await self._throttle.count_failure(email, network)
+                await self._fail(email, account, device)
                 raise Problem(ProblemCode.INVALID_CREDENTIALS)
             if account.password_hash is not None and slot.is_outdated(account.password_hash):
                 renewed = await slot.hash(typed)
                 await store.replace_password_hash(self._database, account, renewed)
         await self._throttle.forget(email, network)
         return account
+
+    async def _fail(self, email: str, account: Account | None, device: Device) -> None:
+        # The same statements whether there is an account or not: the answer's time must not tell.
+        async with self._database.transaction() as transaction:
+            await self._throttle.count_failure(transaction, email, network_of(device.address))
+            await record(
+                transaction,
+                Action.LOGIN_FAILED,
+                user_id=None if account is None else account.id,
+                device=device,
+                method=Method.PASSWORD.value,
+                typed_address=self._throttle.name(email),
+            )
 
 
 def _as_stored(email: str) -> str:

@@ -13,7 +13,6 @@ from services.auth.mailing.store import Mail
 from services.auth.passwords import PasswordHasher, require_new_password
 from services.auth.records import Account, Device
 from services.auth.sessions import Sessions
-from services.auth.throttle import network_of
 from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
 from shared.schemas.problems import ProblemCode
@@ -92,7 +91,7 @@ class PasswordResets:
         account = await store.find_user(self._database, user_id)
         if account is None:
             raise Problem(ProblemCode.TOKEN_INVALID)
-        await self._logins.authenticate(account.email, current, network_of(device.address))
+        await self._logins.authenticate(account.email, current, device)
         password_hash = await self._hash(password, account.email, account.name)
         async with self._database.transaction() as transaction:
             locked = await store.lock_user_by_email(transaction, account.email)

@@ -73,6 +73,14 @@ class AuthSettings(Settings, DatabaseSettings, BusSettings):
         le=168,
         description="Hours for which the link of a verification mail is good.",
     )
+    audit_days: int = Field(
+        default=400,
+        ge=30,
+        le=36_500,
+        description="Days for which the log of what was done to accounts is kept. Too low and "
+        "what a thief did is forgotten before anybody looks; too high and the log of a busy "
+        "site, failed log-ins included, fills the disk.",
+    )
     federation_allowed_networks: Networks = Field(
         default=(),
         description="Networks besides the internet in which providers that people log in with, "

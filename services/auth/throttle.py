@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from services.auth import store
 from services.auth.master_key import MasterKey
 from services.auth.records import LoginFailures, Network
-from shared.chassis.database import Executor
+from shared.chassis.database import Executor, Transaction
 from shared.chassis.errors import Problem
 from shared.schemas.problems import ProblemCode
 
@@ -53,6 +53,7 @@ class LoginThrottle:
     def __init__(self, database: Executor, master_key: MasterKey) -> None:
         self._database = database
         self._key = master_key.derive("login-throttle")
+        self._log_key = master_key.derive("login-log")
 
     async def check(self, email: str, network: Network) -> None:
         """Raise a 429 problem while this network has to wait before it tries this account."""
@@ -65,15 +66,19 @@ class LoginThrottle:
                 ProblemCode.TOO_MANY_ATTEMPTS, headers={"Retry-After": str(math.ceil(wait))}
             )
 
-    async def count_failure(self, email: str, network: Network) -> None:
+    async def count_failure(self, transaction: Transaction, email: str, network: Network) -> None:
         """Count one wrong password."""
         await store.count_login_failure(
-            self._database, self._account(email), network, forget_after=FORGET_AFTER
+            transaction, self._account(email), network, forget_after=FORGET_AFTER
         )
 
     async def forget(self, email: str, network: Network) -> None:
         """Start anew after a right password."""
         await store.forget_login_failures(self._database, self._account(email), network)
+
+    def name(self, email: str) -> str:
+        """Return what the audit log calls an address: the same for the same one, and no more."""
+        return hmac.digest(self._log_key, email.encode(), "sha256").hex()[:32]
 
     def _account(self, email: str) -> bytes:
         return hmac.digest(self._key, email.encode(), "sha256")

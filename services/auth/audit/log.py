@@ -82,14 +82,15 @@ async def record(
 ) -> None:
     """Log an act in its own transaction: both happen, or neither.
 
-    `user_id` is whom it was done to, `actor_id` who did it if that was somebody else. The details
-    hold no password, token, link or code.
+    `user_id` is whom it was done to, `actor_id` who did it if that was somebody else; who failed to
+    log in is nobody we know. The details hold no password, token, link or code.
     """
+    by = None if action is Action.LOGIN_FAILED else actor_id or user_id
     await store.insert_audit_entry(
         transaction,
         entry_id=uuid7(),
         action=action.value,
-        actor_id=actor_id or user_id,
+        actor_id=by,
         user_id=user_id,
         session_id=session_id,
         device=device,

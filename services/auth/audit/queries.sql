@@ -2,3 +2,17 @@
 -- One act.
 INSERT INTO audit_log (id, action, actor_id, user_id, session_id, address, user_agent, details)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: allow_sweep
+-- Let this transaction, and nothing else, shorten the log.
+SELECT set_config('auth.audit_log_sweep', 'on', true);
+
+-- name: delete_old_entries
+-- Remove a batch of the oldest entries. Ids grow with the time they were made at, so they are found
+-- without an index of their own; the time itself decides.
+DELETE FROM audit_log WHERE id IN (
+    SELECT id FROM audit_log
+    WHERE id < $1 AND at < now() - $2::interval
+    ORDER BY id
+    LIMIT $3 FOR UPDATE SKIP LOCKED
+);

@@ -1,10 +1,11 @@
 """The statements about the audit log."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from services.auth.records import Device
-from shared.chassis.database import Executor
+from shared.chassis.database import Executor, Transaction
 from shared.chassis.queries import load_queries
 
 SQL = load_queries(__file__)
@@ -33,3 +34,17 @@ async def insert_audit_entry(
         device.user_agent,
         details,
     )
+
+
+async def delete_old_entries(transaction: Transaction, *, kept_for: timedelta, limit: int) -> int:
+    """Remove up to `limit` of the entries that are older than `kept_for`; return how many."""
+    await transaction.execute(SQL["allow_sweep"])
+    tag = await transaction.execute(
+        SQL["delete_old_entries"], _id_at(datetime.now(UTC) - kept_for), kept_for, limit
+    )
+    return int(tag.rpartition(" ")[2])
+
+
+def _id_at(moment: datetime) -> UUID:
+    # A UUIDv7 begins with its milliseconds since 1970, in 48 bits.
+    return UUID(int=int(moment.timestamp() * 1000) << 80)

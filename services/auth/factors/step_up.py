@@ -9,7 +9,6 @@ from services.auth.factors.proofs import CodeProofs
 from services.auth.logins import Logins
 from services.auth.records import Account, Device, Method
 from services.auth.sessions import Grant
-from services.auth.throttle import network_of
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem
 from shared.chassis.identity.tokens import Identity
@@ -57,9 +56,7 @@ class StepUps:
         if not has_factor:
             _require_password(account, request)
         if request.password is not None:
-            await self._logins.authenticate(
-                account.email, request.password, network_of(device.address)
-            )
+            await self._logins.authenticate(account.email, request.password, device)
         async with self._database.transaction() as transaction:
             matches = True
             if has_factor and given is not None:

@@ -42,14 +42,18 @@ def session_info(row: SessionRow, *, current: bool) -> SessionInfo:
 
 
 def activity(row: AuditRow, user_id: UUID) -> Activity:
-    """Return what a user is told of an act on their account; others' whereabouts are theirs."""
+    """Return what a user is told of an act on their account.
+
+    Others' whereabouts are theirs, except those of somebody who is not known: a failed log-in.
+    """
     is_own = row.actor_id == user_id
+    is_shown = is_own or row.actor_id is None
     return Activity(
         at=row.at,
         action=row.action,
         by_yourself=is_own,
-        address=row.address if is_own else None,
-        user_agent=row.user_agent if is_own else None,
+        address=row.address if is_shown else None,
+        user_agent=row.user_agent if is_shown else None,
     )
 
 

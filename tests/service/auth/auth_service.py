@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ import httpx2
 import jwt
 
 from services.auth.app import web
+from services.auth.cleanup import CleanUp
 from services.auth.settings import AuthSettings
 from shared.chassis.database import Database
 from shared.chassis.identity.service_calls import ServiceClient
@@ -113,6 +115,17 @@ class AuthService:
 
     async def forget_events(self) -> None:
         await self.database.execute("DELETE FROM outbox")
+
+    async def acts(self) -> list[tuple[str, UUID | None]]:
+        """Return what the audit log holds and whom it was done to, oldest first."""
+        rows = await self.database.fetch("SELECT action, user_id FROM audit_log ORDER BY id")
+        return [(row["action"], row["user_id"]) for row in rows]
+
+    async def clean_up(self, *, batch: int = 1000) -> int:
+        """Do what a worker does once a minute, and return how many rows it removed."""
+        kept_for = timedelta(days=self.settings.audit_days)
+        clean_up = CleanUp(self.database, Lifecycle(), audit_kept_for=kept_for)
+        return await clean_up.clean(batch=batch)
 
     async def revoked(self) -> set[str]:
         """Return the sessions that the doors are told to refuse."""

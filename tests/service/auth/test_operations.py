@@ -8,11 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from services.auth.admin_command import make_or_promote
-from services.auth.cleanup import CleanUp
 from services.auth.master_key import MasterKey
 from services.auth.signing_keys import Algorithm, KeyRing, UnreadableSigningKey
 from shared.chassis.database import Database
-from shared.chassis.lifecycle import Lifecycle
 from tests.service.auth.auth_service import PASSWORD, AuthService, bearer, claims
 
 EMAIL = "ada@example.com"
@@ -150,7 +148,7 @@ async def test_clean_up_removes_what_has_expired_and_only_that(auth: AuthService
     for statement, argument in past:
         await auth.database.execute(statement, argument)
 
-    deleted = await CleanUp(auth.database, Lifecycle()).clean(batch=2)
+    deleted = await auth.clean_up(batch=2)
 
     assert deleted == 5 + 2 + 1 + 1 + 1
     assert await auth.counts() == {

@@ -140,7 +140,7 @@ async def test_a_disabled_account_is_out_at_once_and_told_so_only_by_its_passwor
     answer = await call(auth, "POST", f"{path}/enable", admin)
     assert answer.json()["disabled_at"] is None
     assert (await auth.log_in(ADA)).status_code == 200
-    assert await acts(auth, admin, user_id) == ["user.enabled", "user.disabled"]
+    assert await acts(auth, admin, user_id) == ["user.enabled", "login.failed", "user.disabled"]
 
 
 async def test_other_roles_end_the_sessions_that_name_the_old_ones(

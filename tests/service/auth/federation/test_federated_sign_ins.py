@@ -10,9 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from services.auth.cleanup import CleanUp
 from shared.chassis.database import Database
-from shared.chassis.lifecycle import Lifecycle
 from tests.service.auth.auth_service import (
     ALLOWED_ORIGIN,
     PUBLIC_URL,
@@ -386,7 +384,7 @@ async def test_a_state_lives_for_ten_minutes(browser: Browser, provider: Scripte
         "UPDATE federated_attempts SET expires_at = now() - interval '1 second'"
     )
     assert_problem(await browser.come_back(brought), 400, "sign_in_expired")
-    assert await CleanUp(browser.auth.database, Lifecycle()).clean() >= 1
+    assert await browser.auth.clean_up() >= 1
 
 
 async def test_log_ins_in_two_tabs_both_end_well(
