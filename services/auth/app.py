@@ -16,6 +16,7 @@ from services.auth.api_keys import ApiKeys
 from services.auth.calibration import password_cost
 from services.auth.cleanup import CleanUp
 from services.auth.core import Core
+from services.auth.device_cookie import DeviceCookie
 from services.auth.email_changes.email_changes import EmailChanges
 from services.auth.entrance import Entrance
 from services.auth.factors import parts as factors
@@ -34,6 +35,7 @@ from services.auth.passkeys import parts as passkeys
 from services.auth.passkeys.second_factor import Passkeys
 from services.auth.password_resets import PasswordResets
 from services.auth.passwords import PasswordHasher
+from services.auth.protections.known_devices import DeviceMarks, KnownDevices
 from services.auth.provider import parts as provider
 from services.auth.refresh_cookie import RefreshCookie
 from services.auth.refresh_tokens import RefreshTokens
@@ -97,7 +99,8 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
         core.hasher,
         core.mails,
         core.sessions,
-        logins,
+        logins=logins,
+        known_devices=core.known_devices,
         password_min_length=settings.password_min_length,
     )
     api_keys = ApiKeys(database, core.outbox, core.issuer)
@@ -117,7 +120,7 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
             authenticator=authenticator,
         ),
         SessionsRoutes(database, core.sessions, authenticator),
-        PasswordRoutes(resets, authenticator, core.origins),
+        PasswordRoutes(resets, authenticator, core.origins, core.device_cookie),
         MeRoutes(database, deletions, authenticator),
         UserRoutes(database, users, deletions, authenticator),
         ImpersonationRoutes(
@@ -161,7 +164,10 @@ async def _core(settings: AuthSettings, lifecycle: Lifecycle) -> Core:
     )
     issuer = AccessTokenIssuer(keys, issuer=settings.public_url)
     cookie = RefreshCookie(settings.public_url)
+    device_cookie = DeviceCookie(settings.public_url)
     link_tokens = LinkTokens(master_key)
+    mails = AccountMails(database, outbox, link_tokens)
+    known_devices = KnownDevices(mails, DeviceMarks(master_key))
     challenges = Challenges([AuthenticatorApps(), Passkeys()])
     sessions = Sessions(
         database,
@@ -183,12 +189,14 @@ async def _core(settings: AuthSettings, lifecycle: Lifecycle) -> Core:
         authenticator=Authenticator(TokenVerifier(keys, issuer=settings.public_url)),
         origins=OriginPolicy(settings.public_url, settings.client_origins),
         cookie=cookie,
-        answers=SessionAnswers(cookie),
+        device_cookie=device_cookie,
+        known_devices=known_devices,
+        answers=SessionAnswers(cookie, device_cookie),
         link_tokens=link_tokens,
-        mails=AccountMails(database, outbox, link_tokens),
+        mails=mails,
         sessions=sessions,
         challenges=challenges,
-        entrance=Entrance(sessions, challenges),
+        entrance=Entrance(sessions, challenges, known_devices),
     )
 
 

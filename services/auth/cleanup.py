@@ -13,6 +13,7 @@ from services.auth.factors.store import delete_expired as sweep_factors
 from services.auth.federation.store import delete_expired as sweep_federated_attempts
 from services.auth.magic_links.store import delete_expired as sweep_magic_links
 from services.auth.passkeys.store import delete_expired as sweep_passkeys
+from services.auth.protections.store import delete_expired as sweep_protections
 from services.auth.provider.store import delete_expired as sweep_sign_ins
 from services.auth.throttle import FORGET_AFTER
 from shared.chassis.database import Database, Executor
@@ -40,6 +41,7 @@ SWEEPS: Final[tuple[Sweep, ...]] = (
     sweep_magic_links,
     sweep_passkeys,
     sweep_sign_ins,
+    sweep_protections,
 )
 """Of every capability with tables of its own."""
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from services.auth.access_tokens import AccessTokenIssuer
+from services.auth.device_cookie import DeviceCookie
 from services.auth.entrance import Entrance
 from services.auth.factors.challenges import Challenges
 from services.auth.links import LinkTokens
@@ -10,6 +11,7 @@ from services.auth.mailing.mails import AccountMails
 from services.auth.master_key import MasterKey
 from services.auth.origins import OriginPolicy
 from services.auth.passwords import PasswordHasher
+from services.auth.protections.known_devices import KnownDevices
 from services.auth.refresh_cookie import RefreshCookie
 from services.auth.routes.answers import SessionAnswers
 from services.auth.sessions import Sessions
@@ -36,6 +38,8 @@ class Core:
     authenticator: Authenticator
     origins: OriginPolicy
     cookie: RefreshCookie
+    device_cookie: DeviceCookie
+    known_devices: KnownDevices
     answers: SessionAnswers
     link_tokens: LinkTokens
     mails: AccountMails

@@ -1,13 +1,14 @@
 """The one door: whichever way somebody proved who they are, here it becomes a session."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from services.auth import store
 from services.auth.audit.log import Action, record
 from services.auth.factors.challenges import Challenges
 from services.auth.factors.records import Challenge
+from services.auth.protections.known_devices import KnownDevices
 from services.auth.provider.store import move_sign_ins
 from services.auth.records import Account, Device, Method
 from services.auth.sessions import Grant, Sessions
@@ -29,9 +30,12 @@ class FactorRequired:
 class Entrance:
     """Opens sessions for proven accounts."""
 
-    def __init__(self, sessions: Sessions, challenges: Challenges) -> None:
+    def __init__(
+        self, sessions: Sessions, challenges: Challenges, known_devices: KnownDevices
+    ) -> None:
         self._sessions = sessions
         self._challenges = challenges
+        self._known_devices = known_devices
 
     async def enter(
         self,
@@ -103,7 +107,7 @@ class Entrance:
             raise unauthenticated(ProblemCode.TOKEN_REVOKED)
         session, account, _ = found
         methods = dict.fromkeys([*(Method(name) for name in session.methods), *proved])
-        grant = await self.open(
+        grant = await self._open(
             transaction,
             account,
             methods=tuple(methods),
@@ -134,7 +138,25 @@ class Entrance:
         device: Device,
         organisation_id: UUID | None = None,
     ) -> Grant:
-        """Open a session whose user has proved enough. Raises as `enter` does."""
+        """Open a session whose user has proved enough. Raises as `enter` does.
+
+        The owner is told by mail if it is on a device that the account has not seen before.
+        """
+        grant = await self._open(
+            transaction, account, methods=methods, token_delivery=token_delivery, device=device
+        )
+        token = await self._known_devices.welcome(transaction, account, device, token_delivery)
+        return replace(grant, device_token=token)
+
+    async def _open(
+        self,
+        transaction: Transaction,
+        account: Account,
+        *,
+        methods: tuple[Method, ...],
+        token_delivery: TokenDelivery,
+        device: Device,
+    ) -> Grant:
         require_enabled(account)
         grant = await self._sessions.open(
             transaction,

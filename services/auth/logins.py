@@ -5,10 +5,11 @@ from services.auth.audit.log import Action, record
 from services.auth.emails import InvalidEmailError, normalise_email
 from services.auth.entrance import Entrance, FactorRequired
 from services.auth.metrics import LOGINS, LoginOutcome
+from services.auth.networks import network_of
 from services.auth.passwords import PasswordHasher, normalise_password
 from services.auth.records import Account, Device, Method
 from services.auth.sessions import Grant
-from services.auth.throttle import LoginThrottle, network_of
+from services.auth.throttle import LoginThrottle
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem
 from shared.schemas.api.auth import LoginRequest

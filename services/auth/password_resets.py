@@ -11,6 +11,7 @@ from services.auth.logins import Logins
 from services.auth.mailing.mails import AccountMails
 from services.auth.mailing.store import Mail
 from services.auth.passwords import PasswordHasher, require_new_password
+from services.auth.protections.known_devices import KnownDevices
 from services.auth.records import Account, Device
 from services.auth.sessions import Sessions
 from shared.chassis.database import Database, Transaction
@@ -34,8 +35,9 @@ class PasswordResets:
         hasher: PasswordHasher,
         mails: AccountMails,
         sessions: Sessions,
-        logins: Logins,
         *,
+        logins: Logins,
+        known_devices: KnownDevices,
         password_min_length: int,
     ) -> None:
         self._database = database
@@ -43,6 +45,7 @@ class PasswordResets:
         self._mails = mails
         self._sessions = sessions
         self._logins = logins
+        self._known_devices = known_devices
         self._password_min_length = password_min_length
 
     async def request(self, email: str) -> None:
@@ -117,6 +120,7 @@ class PasswordResets:
     ) -> None:
         await store.set_password(transaction, account.id, password_hash)
         await self._sessions.end_others(transaction, user_id=account.id, keep=keep)
+        await self._known_devices.forget_others(transaction, account, device)
         await self._mails.discard(transaction, account, OUTSTANDING)
         await self._mails.notify(transaction, account, "password_changed")
         await record(transaction, Action.PASSWORD_CHANGED, user_id=account.id, device=device)

@@ -1,6 +1,6 @@
 """Rows of the auth service's tables, as the rules see them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -119,6 +119,8 @@ class Device:
 
     user_agent: str | None
     address: IPv4Address | IPv6Address | None
+    token: str | None = field(default=None, repr=False)
+    """What its long-lived cookie holds; None for a browser that is new, and without cookies."""
 
 
 @dataclass(frozen=True, slots=True)

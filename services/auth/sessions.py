@@ -34,6 +34,8 @@ class Grant:
     refresh_token: str
     token_delivery: TokenDelivery
     refresh_expires_at: datetime
+    device_token: str | None = None
+    """For the cookie that the device is known by; None if it keeps the one it has, or none."""
 
 
 class Sessions:

@@ -3,7 +3,6 @@
 import hmac
 import math
 from datetime import timedelta
-from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from services.auth import store
 from services.auth.master_key import MasterKey
@@ -15,8 +14,6 @@ from shared.schemas.problems import ProblemCode
 FORGET_AFTER = timedelta(hours=1)
 _FREE_FAILURES = 5
 _MAX_DELAY_SECONDS = 30.0
-_IPV6_SITE_BITS = 64
-_NOWHERE = ip_network("::/128")
 
 
 def delay_after(failures: int) -> float:
@@ -32,14 +29,6 @@ def remaining_delay(failures: LoginFailures) -> float:
     if elapsed < 0 or failures.since_last > FORGET_AFTER:
         return 0.0
     return max(0.0, delay_after(failures.failures) - elapsed)
-
-
-def network_of(address: IPv4Address | IPv6Address | None) -> Network:
-    """Return what counts as one place: an IPv4 address, or the /64 that one IPv6 host owns."""
-    if address is None:
-        return _NOWHERE
-    bits = address.max_prefixlen if address.version == 4 else _IPV6_SITE_BITS  # noqa: PLR2004 - IPv4
-    return ip_network((address, bits), strict=False)
 
 
 class LoginThrottle:

@@ -10,8 +10,8 @@ from services.auth.factors.throttle import CodeThrottle
 from services.auth.factors.totp import matching_step
 from services.auth.master_key import MasterKey
 from services.auth.metrics import SECOND_PROOFS
+from services.auth.networks import network_of
 from services.auth.records import Device, Method
-from services.auth.throttle import network_of
 from shared.chassis.database import Transaction
 from shared.chassis.sealing import Seal
 

@@ -46,6 +46,7 @@ async def resources(
             origins=core.origins,
             cookie=cookie,
             refresh_cookie=core.cookie,
+            device_cookie=core.device_cookie,
         ),
         ConnectionRoutes(core.database, connections, sign_ins, core.authenticator),
         IdentityRoutes(

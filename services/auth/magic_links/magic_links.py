@@ -15,9 +15,9 @@ from services.auth.magic_links import store
 from services.auth.magic_links.limits import MagicLinkLimits
 from services.auth.mailing.mails import AccountMails
 from services.auth.mailing.store import Mail, TakenLink, take_link
+from services.auth.networks import network_of
 from services.auth.records import Device, Method
 from services.auth.sessions import Grant
-from services.auth.throttle import network_of
 from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
 from shared.schemas.api.auth import TokenDelivery

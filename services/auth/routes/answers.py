@@ -2,11 +2,13 @@
 
 from uuid import UUID
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from services.auth.administration.store import AuditRow
+from services.auth.device_cookie import DeviceCookie
 from services.auth.entrance import FactorRequired
-from services.auth.records import Account, SessionRow
+from services.auth.records import Account, Device, SessionRow
 from services.auth.refresh_cookie import RefreshCookie
 from services.auth.sessions import Grant, seconds_until
 from shared.chassis.http import json_response
@@ -58,10 +60,18 @@ def activity(row: AuditRow, user_id: UUID) -> Activity:
 
 
 class SessionAnswers:
-    """Answers with a session; its refresh token goes where the session was opened to put it."""
+    """Answers with a session; its refresh token goes where the session was opened to put it.
 
-    def __init__(self, cookie: RefreshCookie) -> None:
+    A browser gets a cookie besides by which it is known the next time.
+    """
+
+    def __init__(self, cookie: RefreshCookie, device_cookie: DeviceCookie) -> None:
         self._cookie = cookie
+        self._device_cookie = device_cookie
+
+    def device_of(self, request: Request) -> Device:
+        """Return the device of a request that may open a session."""
+        return self._device_cookie.device_of(request)
 
     def answer(self, entered: Grant | FactorRequired) -> Response:
         """Return a 200 answer that no cache may keep: a session, or what has to follow."""
@@ -85,4 +95,6 @@ class SessionAnswers:
             self._cookie.write(
                 response, grant.refresh_token, max_age=seconds_until(grant.refresh_expires_at)
             )
+            if grant.device_token is not None:
+                self._device_cookie.write(response, grant.device_token)
         return response

@@ -64,7 +64,9 @@ class SecondStepRoutes:
         self._origins.require_allowed(request)
         body = await read_json(request, TotpVerifyRequest)
         return self._answers.answer(
-            await self._second_steps.with_totp(body.mfa_token, body.code, device_of(request))
+            await self._second_steps.with_totp(
+                body.mfa_token, body.code, self._answers.device_of(request)
+            )
         )
 
     async def verify_recovery_code(self, request: Request) -> Response:
@@ -73,7 +75,7 @@ class SecondStepRoutes:
         body = await read_json(request, RecoveryVerifyRequest)
         return self._answers.answer(
             await self._second_steps.with_recovery_code(
-                body.mfa_token, body.code, device_of(request)
+                body.mfa_token, body.code, self._answers.device_of(request)
             )
         )
 
@@ -83,7 +85,7 @@ class SecondStepRoutes:
         identity = await self._authenticator.identify(request)
         body = await read_json(request, StepUpRequest)
         return self._answers.answer(
-            await self._step_ups.step_up(identity, body, device_of(request))
+            await self._step_ups.step_up(identity, body, self._answers.device_of(request))
         )
 
 

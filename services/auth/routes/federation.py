@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from services.auth.devices import device_of
+from services.auth.device_cookie import DeviceCookie
 from services.auth.entrance import FactorRequired
 from services.auth.federation import store
 from services.auth.federation.attempts import AttemptCookie
@@ -50,12 +50,14 @@ class FederationRoutes:
         origins: OriginPolicy,
         cookie: AttemptCookie,
         refresh_cookie: RefreshCookie,
+        device_cookie: DeviceCookie,
     ) -> None:
         self._database = database
         self._sign_ins = sign_ins
         self._origins = origins
         self._cookie = cookie
         self._refresh_cookie = refresh_cookie
+        self._device_cookie = device_cookie
 
     def routes(self) -> list[Route]:
         """Return the routes of this resource."""
@@ -87,7 +89,7 @@ class FederationRoutes:
                 request.path_params["connection_id"],
                 await _parameters(request),
                 browser=self._cookie.read(request, posted=posted),
-                device=device_of(request),
+                device=self._device_cookie.device_of(request),
             )
         except Problem as problem:
             returned = Return("/", problem)
@@ -123,6 +125,8 @@ class FederationRoutes:
             self._refresh_cookie.write(
                 response, grant.refresh_token, max_age=seconds_until(grant.refresh_expires_at)
             )
+            if grant.device_token is not None:
+                self._device_cookie.write(response, grant.device_token)
         return response
 
 

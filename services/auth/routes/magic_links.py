@@ -44,7 +44,7 @@ class MagicLinkRoutes:
         """Redeem a link, or the code of the request, once."""
         self._origins.require_allowed(request)
         body = await read_json(request, MagicLinkVerifyRequest)
-        device = device_of(request)
+        device = self._answers.device_of(request)
         if body.token is not None:
             entered = await self._magic_links.redeem_link(
                 body.token, token_delivery=body.token_delivery, device=device

@@ -78,7 +78,9 @@ class PasskeyLogInRoutes:
         """Open a session with a passkey alone."""
         self._origins.require_allowed(request)
         body = await read_json(request, PasskeyLogIn)
-        return self._answers.answer(await self._log_ins.finish(body, device_of(request)))
+        return self._answers.answer(
+            await self._log_ins.finish(body, self._answers.device_of(request))
+        )
 
     async def start_second_step(self, request: Request) -> Response:
         """Answer who took the first step with what a browser needs for the second."""
@@ -91,7 +93,9 @@ class PasskeyLogInRoutes:
         self._origins.require_allowed(request)
         body = await read_json(request, PasskeySecondStep)
         return self._answers.answer(
-            await self._second_steps.finish(body.mfa_token, body.credential, device_of(request))
+            await self._second_steps.finish(
+                body.mfa_token, body.credential, self._answers.device_of(request)
+            )
         )
 
     async def start_step_up(self, request: Request) -> Response:
@@ -107,7 +111,7 @@ class PasskeyLogInRoutes:
         identity = await self._authenticator.identify(request)
         body = await read_json(request, PasskeyStepUp)
         return self._answers.answer(
-            await self._step_ups.finish(identity, body.credential, device_of(request))
+            await self._step_ups.finish(identity, body.credential, self._answers.device_of(request))
         )
 
 

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.auth.access import require_own_session
-from services.auth.devices import device_of
+from services.auth.device_cookie import DeviceCookie
 from services.auth.origins import OriginPolicy
 from services.auth.password_resets import PasswordResets
 from services.auth.routes.answers import NO_STORE
@@ -23,11 +23,16 @@ class PasswordRoutes:
     """Asking for a link, redeeming it, and changing a password that is known."""
 
     def __init__(
-        self, resets: PasswordResets, authenticator: Authenticator, origins: OriginPolicy
+        self,
+        resets: PasswordResets,
+        authenticator: Authenticator,
+        origins: OriginPolicy,
+        device_cookie: DeviceCookie,
     ) -> None:
         self._resets = resets
         self._authenticator = authenticator
         self._origins = origins
+        self._device_cookie = device_cookie
 
     def routes(self) -> list[Route]:
         """Return the routes of this resource."""
@@ -47,7 +52,7 @@ class PasswordRoutes:
         """Redeem a mailed link, once; nobody is logged in by it."""
         self._origins.require_allowed(request)
         body = await read_json(request, PasswordReset)
-        await self._resets.reset(body.token, body.password, device_of(request))
+        await self._resets.reset(body.token, body.password, self._device_cookie.device_of(request))
         return Response(status_code=204)
 
     async def change(self, request: Request) -> Response:
@@ -56,6 +61,10 @@ class PasswordRoutes:
         user_id = require_own_session(identity)
         body = await read_json(request, PasswordChange)
         await self._resets.change(
-            user_id, identity.session_id, body.current_password, body.password, device_of(request)
+            user_id,
+            identity.session_id,
+            body.current_password,
+            body.password,
+            self._device_cookie.device_of(request),
         )
         return Response(status_code=204)

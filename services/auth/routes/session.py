@@ -56,7 +56,9 @@ class SessionRoutes:
         """Open a session with a password."""
         self._origins.require_allowed(request)
         body = await read_json(request, LoginRequest)
-        return self._answers.answer(await self._logins.log_in(body, device_of(request)))
+        return self._answers.answer(
+            await self._logins.log_in(body, self._answers.device_of(request))
+        )
 
     async def refresh(self, request: Request) -> Response:
         """Renew a session; a token in the body outranks the cookie."""

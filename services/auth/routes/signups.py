@@ -4,7 +4,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.auth.devices import device_of
 from services.auth.origins import OriginPolicy
 from services.auth.routes.answers import NO_STORE, SessionAnswers
 from services.auth.signups import Signups
@@ -38,6 +37,6 @@ class SignupRoutes:
         self._origins.require_allowed(request)
         body = await read_json(request, VerifyRequest)
         grant = await self._signups.verify(
-            body.token, token_delivery=body.token_delivery, device=device_of(request)
+            body.token, token_delivery=body.token_delivery, device=self._answers.device_of(request)
         )
         return self._answers.answer(grant)

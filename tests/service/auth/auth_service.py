@@ -91,7 +91,6 @@ class AuthService:
         return session
 
     async def log_in(self, email: str, password: str = PASSWORD, **headers: str) -> httpx2.Response:
-        headers.setdefault("x_real_ip", OWNER_ADDRESS)
         body = {"email": email, "password": password, "token_delivery": "body"}
         return await self.post("/v1/auth/login", body, **headers)
 
@@ -161,7 +160,11 @@ async def running(database: Database, chosen: AuthSettings) -> AsyncIterator[Aut
     lifecycle = Lifecycle()
     try:
         transport = httpx2.ASGITransport(await web(chosen, lifecycle))
-        async with httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
+        # The edge sets the header on every request.
+        headers = {"X-Real-IP": OWNER_ADDRESS}
+        async with httpx2.AsyncClient(
+            transport=transport, base_url=PUBLIC_URL, headers=headers
+        ) as client:
             yield AuthService(client, database, chosen)
     finally:
         await lifecycle.stop()

@@ -14,6 +14,9 @@ VARIABLES = {
     "organisation": "Acme Ltd.",
     "new_email": "ada@new.example",
     "reason": "ticket 7",
+    "when": "24 November 2026, 12:00 UTC",
+    "device": "Firefox on Linux",
+    "address": "2001:db8:1234:5678:9abc:def0:1234:5678",
 }
 NAMES = sorted(path.name.removesuffix(".subject.txt") for path in FOLDER.glob("*.subject.txt"))
 
@@ -23,7 +26,7 @@ def test_the_templates_there_are() -> None:
         *("account_deleted", "account_entered", "account_exists"),
         *("email_change_new", "email_change_old", "email_changed", "email_taken"),
         *("factor_changed", "factor_guessed", "identity_changed", "invitation", "magic_link"),
-        *("no_account", "password_changed", "password_reset", "verify_email"),
+        *("new_device", "no_account", "password_changed", "password_reset", "verify_email"),
     ] == NAMES
 
 

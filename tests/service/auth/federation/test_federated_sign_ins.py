@@ -173,9 +173,13 @@ async def test_s20_another_subject_with_a_verified_address_is_the_addresss_owner
     assert (await browser.log_in(provider)).status_code == 303
     assert (await browser.session())["user"]["id"] == ada["user"]["id"]
     assert (await auth.log_in(EMAIL)).status_code == 200, "the password stays"
-    [event] = [event for event in await auth.events() if event["type"] == "notice.requested"]
-    mail = await auth.mail(event["data"]["link_id"])
-    assert (mail["to"], mail["template"]) == (EMAIL, "identity_changed")
+    notices = [event for event in await auth.events() if event["type"] == "notice.requested"]
+    mails = [await auth.mail(event["data"]["link_id"]) for event in notices]
+    assert [(mail["to"], mail["template"]) for mail in mails] == [
+        (EMAIL, "identity_changed"),
+        (EMAIL, "new_device"),
+    ]
+    mail = mails[0]
     assert "Other House" in mail["variables"]["change"]
 
 

@@ -1,0 +1,1 @@
+"""What stands between an account and whoever is not its owner, besides the proofs themselves."""
