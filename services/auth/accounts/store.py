@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from services.auth.audit.store import Removal, allow_removal
 from services.auth.records import Account, EndedSession
 from shared.chassis.database import Executor
 from shared.chassis.queries import load_queries
@@ -64,6 +65,7 @@ async def delete_mails(executor: Executor, account: Account) -> None:
 
 async def strip_audit_log(executor: Executor, user_id: UUID) -> None:
     """Take addresses and browsers from a user's log."""
+    await allow_removal(executor, Removal.ERASURE)
     await executor.execute(SQL["strip_audit_log"], user_id)
 
 

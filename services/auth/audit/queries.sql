@@ -3,9 +3,9 @@
 INSERT INTO audit_log (id, action, actor_id, user_id, session_id, address, user_agent, details)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
 
--- name: allow_sweep
--- Let this transaction, and nothing else, shorten the log.
-SELECT set_config('auth.audit_log_sweep', 'on', true);
+-- name: allow_removal
+-- Let this transaction, and no other, remove entries for a reason that the log accepts.
+SELECT set_config('auth.audit_log_removal', $1, true);
 
 -- name: delete_old_entries
 -- Remove a batch of the oldest entries. Ids grow with the time they were made at, so they are found

@@ -1,6 +1,7 @@
 """The statements about the audit log."""
 
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,15 @@ from shared.chassis.database import Executor, Transaction
 from shared.chassis.queries import load_queries
 
 SQL = load_queries(__file__)
+
+
+class Removal(StrEnum):
+    """Why entries may be removed."""
+
+    CLEAN_UP = "clean-up"
+    """They are older than thirty days at least."""
+    ERASURE = "erasure"
+    """They are of an account that is deleted, and are written anew with less."""
 
 
 async def insert_audit_entry(
@@ -36,9 +46,14 @@ async def insert_audit_entry(
     )
 
 
+async def allow_removal(transaction: Executor, reason: Removal) -> None:
+    """Let a transaction remove entries for a reason."""
+    await transaction.execute(SQL["allow_removal"], reason.value)
+
+
 async def delete_old_entries(transaction: Transaction, *, kept_for: timedelta, limit: int) -> int:
     """Remove up to `limit` of the entries that are older than `kept_for`; return how many."""
-    await transaction.execute(SQL["allow_sweep"])
+    await allow_removal(transaction, Removal.CLEAN_UP)
     tag = await transaction.execute(
         SQL["delete_old_entries"], _id_at(datetime.now(UTC) - kept_for), kept_for, limit
     )

@@ -13,6 +13,7 @@ CREATE TABLE known_devices (
     CONSTRAINT known_devices_pkey PRIMARY KEY (user_id, device_hash),
     CONSTRAINT known_devices_device_hash_length CHECK (octet_length(device_hash) = 32)
 );
+CREATE INDEX known_devices_network_idx ON known_devices (user_id, network);
 CREATE INDEX known_devices_last_seen_at_idx ON known_devices (last_seen_at);
 
 -- When the first session was opened: nobody is told by mail of that one. Who had an account before
@@ -31,17 +32,19 @@ CREATE TABLE stranger_failures (
 );
 CREATE INDEX stranger_failures_last_failed_at_idx ON stranger_failures (last_failed_at);
 
--- Entries leave the log by the clean-up alone, which says so to its transaction, and never while
--- they are young, whoever asks.
+-- Entries leave the log in two ways alone, each of which says so to its transaction: the clean-up
+-- takes old ones, and the erasure of an account writes its own anew without places and programs.
 CREATE FUNCTION refuse_removal() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    reason text := current_setting('auth.audit_log_removal', true);
 BEGIN
-    IF current_setting('auth.audit_log_sweep', true) IS DISTINCT FROM 'on' THEN
-        RAISE EXCEPTION 'entries of the audit log are removed by the clean-up alone';
+    IF reason = 'clean-up' AND OLD.at <= now() - interval '30 days' THEN
+        RETURN OLD;
     END IF;
-    IF OLD.at > now() - interval '30 days' THEN
-        RAISE EXCEPTION 'entries of the audit log are kept for thirty days at least';
+    IF reason = 'erasure' AND OLD.user_id IS NOT NULL THEN
+        RETURN OLD;
     END IF;
-    RETURN OLD;
+    RAISE EXCEPTION 'entries of the audit log are not removed';
 END $$;
 CREATE TRIGGER audit_log_is_kept BEFORE DELETE ON audit_log
     FOR EACH ROW EXECUTE FUNCTION refuse_removal();

@@ -1,5 +1,6 @@
 """The log of failed log-ins, and how the log is shortened."""
 
+import contextlib
 from uuid import UUID
 
 import pytest
@@ -92,12 +93,25 @@ async def test_nobody_else_changes_or_removes_entries(auth: AuthService, stateme
     assert len(await auth.acts()) == 1
 
 
-async def test_young_entries_are_not_removed_by_the_clean_up_either(auth: AuthService) -> None:
-    await _age(auth, 29)
+@pytest.mark.parametrize(
+    ("reason", "age", "left"),
+    [
+        ("clean-up", 29, 1),
+        ("clean-up", 31, 0),
+        ("erasure", 500, 1),
+        ("", 500, 1),
+        ("another reason", 500, 1),
+    ],
+)
+async def test_entries_are_removed_for_two_reasons_only(
+    auth: AuthService, reason: str, age: int, left: int
+) -> None:
+    await _age(auth, age)
+    outcome = contextlib.nullcontext() if left == 0 else pytest.raises(Exception, match="audit log")
 
-    with pytest.raises(Exception, match="thirty days"):
+    with outcome:
         async with auth.database.transaction() as transaction:
-            await transaction.execute("SELECT set_config('auth.audit_log_sweep', 'on', true)")
+            await transaction.fetch("SELECT set_config('auth.audit_log_removal', $1, true)", reason)
             await transaction.execute("DELETE FROM audit_log")
 
-    assert len(await auth.acts()) == 1
+    assert len(await auth.acts()) == left
