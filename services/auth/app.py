@@ -167,7 +167,8 @@ async def _core(settings: AuthSettings, lifecycle: Lifecycle) -> Core:
     device_cookie = DeviceCookie(settings.public_url)
     link_tokens = LinkTokens(master_key)
     mails = AccountMails(database, outbox, link_tokens)
-    known_devices = KnownDevices(mails, DeviceMarks(master_key))
+    marks = DeviceMarks(master_key)
+    known_devices = KnownDevices(mails, marks)
     challenges = Challenges([AuthenticatorApps(), Passkeys()])
     sessions = Sessions(
         database,
@@ -184,7 +185,7 @@ async def _core(settings: AuthSettings, lifecycle: Lifecycle) -> Core:
         database=database,
         keys=keys,
         hasher=hasher,
-        throttle=LoginThrottle(database, master_key),
+        throttle=LoginThrottle(database, master_key, marks),
         issuer=issuer,
         authenticator=Authenticator(TokenVerifier(keys, issuer=settings.public_url)),
         origins=OriginPolicy(settings.public_url, settings.client_origins),

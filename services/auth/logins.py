@@ -1,15 +1,16 @@
 """Logging in with a password."""
 
+from uuid import UUID
+
 from services.auth import store
 from services.auth.audit.log import Action, record
 from services.auth.emails import InvalidEmailError, normalise_email
 from services.auth.entrance import Entrance, FactorRequired
 from services.auth.metrics import LOGINS, LoginOutcome
-from services.auth.networks import network_of
 from services.auth.passwords import PasswordHasher, normalise_password
 from services.auth.records import Account, Device, Method
 from services.auth.sessions import Grant
-from services.auth.throttle import LoginThrottle
+from services.auth.throttle import Attempt, LoginThrottle
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem
 from shared.schemas.api.auth import LoginRequest
@@ -61,31 +62,41 @@ class Logins:
         LOGINS.labels(LoginOutcome.SUCCESS).inc()
         return entered
 
-    async def authenticate(self, email: str, password: str, device: Device) -> Account:
-        """Return the account that has this address and password. Raises as `log_in` does."""
+    async def authenticate(
+        self, email: str, password: str, device: Device, *, session_id: UUID | None = None
+    ) -> Account:
+        """Return the account that has this address and password. Raises as `log_in` does.
+
+        `session_id` names the open session, if any, that proves its password again.
+        """
         typed = normalise_password(password)
         email = _as_stored(email)
-        network = network_of(device.address)
-        await self._throttle.check(email, network)
+        attempt = await self._throttle.check(email, device, session_id=session_id)
+        if attempt.is_suspect:
+            self._throttle.require_turn(attempt)
         async with self._hasher.slot() as slot:
-            # Once more, now that it is this attempt's turn: the ones that waited before it may
-            # have used up what the network was allowed.
-            await self._throttle.check(email, network)
+            # Once more, now that a thread is free: the ones that waited before it may have used
+            # up what was allowed.
+            attempt = await self._throttle.check(email, device, session_id=session_id)
+            if attempt.is_suspect:
+                await self._throttle.take_turn(attempt)
             account = await store.find_user_by_email(self._database, email)
             matches = await slot.verify(typed, account.password_hash if account else None)
             if account is None or not matches:
-                await self._fail(email, account, device)
+                await self._fail(attempt, email, account, device)
                 raise Problem(ProblemCode.INVALID_CREDENTIALS)
             if account.password_hash is not None and slot.is_outdated(account.password_hash):
                 renewed = await slot.hash(typed)
                 await store.replace_password_hash(self._database, account, renewed)
-        await self._throttle.forget(email, network)
+        await self._throttle.forget(attempt)
         return account
 
-    async def _fail(self, email: str, account: Account | None, device: Device) -> None:
+    async def _fail(
+        self, attempt: Attempt, email: str, account: Account | None, device: Device
+    ) -> None:
         # The same statements whether there is an account or not: the answer's time must not tell.
         async with self._database.transaction() as transaction:
-            await self._throttle.count_failure(transaction, email, network_of(device.address))
+            await self._throttle.count_failure(transaction, attempt)
             await record(
                 transaction,
                 Action.LOGIN_FAILED,

@@ -212,12 +212,6 @@ FROM revocations
 WHERE recorded_by >= $1::bigint::text::xid8 AND expires_at > now()
 ORDER BY session_id;
 
--- name: find_login_failures
--- How often one network failed at one account, and how long ago.
-SELECT failures, clock_timestamp() - last_failed_at AS since_last
-FROM login_failures
-WHERE account = $1 AND network = $2;
-
 -- name: count_login_failure
 -- Count one more failure; after a quiet time the count begins anew.
 INSERT INTO login_failures AS known (account, network, failures, last_failed_at)

@@ -16,7 +16,6 @@ from services.auth.records import (
     EndedSession,
     ImportedAccount,
     Link,
-    LoginFailures,
     Method,
     Network,
     NewSigningKey,
@@ -324,14 +323,6 @@ async def list_revocations(executor: Executor, position: int) -> list[Revocation
 
 
 # Failed log-ins
-
-
-async def find_login_failures(
-    executor: Executor, account: bytes, network: Network
-) -> LoginFailures | None:
-    """Return how often a network failed at an account, if it did."""
-    row = await executor.fetchrow(SQL["find_login_failures"], account, network)
-    return None if row is None else LoginFailures(**dict(row))
 
 
 async def count_login_failure(

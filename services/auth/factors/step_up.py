@@ -56,7 +56,9 @@ class StepUps:
         if not has_factor:
             _require_password(account, request)
         if request.password is not None:
-            await self._logins.authenticate(account.email, request.password, device)
+            await self._logins.authenticate(
+                account.email, request.password, device, session_id=identity.session_id
+            )
         async with self._database.transaction() as transaction:
             matches = True
             if has_factor and given is not None:

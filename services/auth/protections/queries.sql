@@ -32,3 +32,56 @@ DELETE FROM known_devices WHERE (user_id, device_hash) IN (
     WHERE last_seen_at < now() - $2::interval
     LIMIT $1 FOR UPDATE SKIP LOCKED
 );
+
+-- name: find_log_in_standing
+-- What a log-in is up against: whether its browser or its network is known to the account, how
+-- often the counter that it goes by failed, and how often strangers did. An address without an
+-- account takes the same steps.
+WITH account AS (
+    SELECT coalesce((SELECT id FROM users WHERE email = $1),
+                    '00000000-0000-0000-0000-000000000000'::uuid) AS id
+), known AS (
+    SELECT EXISTS (SELECT FROM known_devices
+                   WHERE user_id = account.id AND device_hash = $4::bytea) AS by_cookie,
+           EXISTS (SELECT FROM known_devices
+                   WHERE user_id = account.id AND network = $3::cidr) AS by_network
+    FROM account
+)
+SELECT known.by_cookie, known.by_network,
+       own.failures, clock_timestamp() - own.last_failed_at AS since_last,
+       coalesce(strangers.failures, 0) AS stranger_failures,
+       clock_timestamp() - strangers.last_let_in_at AS since_let_in
+FROM known
+LEFT JOIN login_failures own
+    ON own.account = CASE WHEN known.by_cookie THEN $5::bytea ELSE $2::bytea END
+   AND own.network = CASE WHEN known.by_cookie THEN $6::cidr ELSE $3::cidr END
+LEFT JOIN stranger_failures strangers
+    ON strangers.account = $2 AND strangers.last_failed_at > clock_timestamp() - $7::interval;
+
+-- name: count_stranger_failure
+-- Count one more failure of strangers; after a quiet day the count begins anew.
+INSERT INTO stranger_failures AS known (account, failures, last_failed_at)
+VALUES ($1, 1, clock_timestamp())
+ON CONFLICT ON CONSTRAINT stranger_failures_pkey DO UPDATE
+SET failures = CASE
+        WHEN known.last_failed_at < clock_timestamp() - $2::interval THEN 1
+        ELSE known.failures + 1
+    END,
+    last_failed_at = clock_timestamp();
+
+-- name: take_turn
+-- Let one stranger try a password, unless another was let in within the interval. A clock that was
+-- set back keeps nobody out.
+UPDATE stranger_failures SET last_let_in_at = clock_timestamp()
+WHERE account = $1
+  AND (last_let_in_at IS NULL
+       OR last_let_in_at NOT BETWEEN clock_timestamp() - $2::interval AND clock_timestamp())
+RETURNING failures;
+
+-- name: delete_old_stranger_failures
+-- Remove a batch of counts of strangers that have begun anew by now.
+DELETE FROM stranger_failures WHERE account IN (
+    SELECT account FROM stranger_failures
+    WHERE last_failed_at < clock_timestamp() - $2::interval
+    LIMIT $1 FOR UPDATE SKIP LOCKED
+);

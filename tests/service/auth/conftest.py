@@ -31,8 +31,8 @@ async def migrated(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def database(migrated: Database) -> Database:
     others = (
-        "magic_link_counts, account_deletions, audit_log, connections, organisations,"
-        " service_accounts, outbox"
+        "magic_link_counts, stranger_failures, account_deletions, audit_log, connections,"
+        " organisations, service_accounts, outbox"
     )
     await migrated.execute(f"TRUNCATE {', '.join(TABLES)}, {others} CASCADE")
     await migrated.execute("DELETE FROM roles WHERE NOT is_built_in")

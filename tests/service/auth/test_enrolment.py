@@ -388,7 +388,7 @@ async def test_guessing_the_password_by_step_up_is_slowed_as_at_log_in(
         assert_problem(wrong, 401, "invalid_credentials")
 
     assert_problem(await _step_up(auth, session, password=PASSWORD), 429, "too_many_attempts")
-    assert_problem(await auth.log_in(EMAIL), 429, "too_many_attempts")
+    assert (await auth.log_in(EMAIL)).status_code == 200, "whoever guesses here locks nobody out"
 
 
 @pytest.mark.parametrize("body", [{}, {"code": "123456"}])
