@@ -45,23 +45,28 @@ class DecisionEndpoint:
         if scope["type"] != "http" or scope["path"] != DECISION_PATH:
             await self._application(scope, receive, send)
             return
-        method = target = authorization = api_key = address = ""
+        method = target = address = ""
+        authorizations: list[str] = []
+        api_keys: list[str] = []
         for name, value in scope["headers"]:
             if name == b"x-original-uri":
                 target = value.decode("latin-1")
             elif name == b"x-original-method":
                 method = value.decode("latin-1")
             elif name == b"authorization":
-                authorization = value.decode("latin-1")
+                authorizations.append(value.decode("latin-1"))
             elif name == b"x-api-key":
-                api_key = value.decode("latin-1")
+                api_keys.append(value.decode("latin-1"))
             elif name == b"x-real-ip":
                 address = value.decode("latin-1")
             elif name == b"x-request-id":
                 # Seen by the log and by the call to auth. Each request is a task of its own, so
                 # there is nothing to set back.
                 request_id.set(value.decode("latin-1"))
-        verdict = await self._door.judge(method, target, authorization, api_key, address=address)
+        # Of two headers a service might read the other one: together they are no credential.
+        verdict = await self._door.judge(
+            method, target, ", ".join(authorizations), ", ".join(api_keys), address=address
+        )
         await send(self._start(verdict))
         await send(_EMPTY)
 

@@ -133,7 +133,9 @@ class Authenticator:
 
     async def identify(self, request: Request) -> Identity:
         """Return who asks. Raises Problem with status 401."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        # Of two headers one might be read here and the other at the door: together they are none.
+        authorization = ", ".join(request.headers.getlist("authorization"))
+        scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise unauthenticated(ProblemCode.AUTHENTICATION_REQUIRED)
         try:
