@@ -5,6 +5,7 @@ import base64
 import contextlib
 import hmac
 import re
+import time
 import unicodedata
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -21,6 +22,9 @@ MAX_PASSWORD_BYTES = 256
 _SCHEME = "bcrypt-sha384:"
 _PREHASH_KEY = b"freehold password 1"
 _BUSY_RETRY_SECONDS = 3
+_CHEAPEST = 4
+_PROBE_STEPS = 3
+"""An eighth of the time of a hash says well enough how long the whole takes."""
 _BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|1[0-6])\$[./A-Za-z0-9]{53}")
 _BCRYPT_BYTES = 72
 # What one check may cost is bounded: 4 GiB of memory in a hash would take the service down.
@@ -99,6 +103,34 @@ def verify_password(password: bytes, stored: str) -> bool:
     raise ValueError("the stored password hash has an unknown scheme")
 
 
+def verify_evenly(password: bytes, stored: str, cost: int) -> bool:
+    """Say whether a password has this hash; a wrong one takes no less than a hash of `cost` does.
+
+    A hash that came from another system may be cheaper to check than the decoy of an address
+    without an account, and would tell that there is one. Raises as `verify_password` does.
+    """
+    started = time.perf_counter()
+    matches = verify_password(password, stored)
+    if not matches and is_outdated(stored, cost):
+        _spend_rest(cost, time.perf_counter() - started)
+    return matches
+
+
+def _spend_rest(cost: int, spent_seconds: float) -> None:
+    probe_cost = max(cost - _PROBE_STEPS, _CHEAPEST)
+    started = time.perf_counter()
+    verify_password(b"", decoy_hash(probe_cost))
+    probe_seconds = time.perf_counter() - started
+    whole = probe_seconds * 2 ** (cost - probe_cost)
+    rest = whole - spent_seconds - probe_seconds
+    # Each step down takes half as long, so some of them add up to any time.
+    for cheaper in range(cost - 1, _CHEAPEST - 1, -1):
+        share = whole / 2 ** (cost - cheaper)
+        if share <= rest:
+            verify_password(b"", decoy_hash(cheaper))
+            rest -= share
+
+
 def is_known_hash(stored: str) -> bool:
     """Tell whether a hash from another system can be checked here."""
     return bool(_BCRYPT.fullmatch(stored) or _ARGON2.fullmatch(stored))
@@ -143,7 +175,7 @@ class HashingSlot:
         loop = asyncio.get_running_loop()
         with PASSWORD_HASH_DURATION.time():
             matches = await loop.run_in_executor(
-                self._executor, verify_password, password, stored or self._decoy
+                self._executor, verify_evenly, password, stored or self._decoy, self._cost
             )
         return matches and stored is not None
 

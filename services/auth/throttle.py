@@ -56,6 +56,8 @@ class Attempt:
     counter: bytes
     network: Network
     """With `counter`, by what its failures are counted."""
+    apart: bytes
+    """Where a failure is counted that is not a stranger's."""
     is_stranger: bool
     is_suspect: bool
     """Whether it is a stranger's, after too many of those have failed."""
@@ -113,6 +115,7 @@ class LoginThrottle:
             account=account,
             counter=own if goes_by_own and own is not None else account,
             network=NOWHERE if goes_by_own else network,
+            apart=_mac(self._own_key, email),
             is_stranger=is_stranger,
             is_suspect=is_stranger and standing.stranger_failures >= STRANGER_FAILURES,
             turn_in=_seconds_to_next_turn(standing.since_let_in),
@@ -135,8 +138,10 @@ class LoginThrottle:
         await store.count_login_failure(
             transaction, attempt.counter, attempt.network, forget_after=FORGET_AFTER
         )
-        if attempt.is_stranger:
-            await protections.count_stranger_failure(transaction, attempt.account)
+        # Of who is no stranger too, where nobody reads it: by the time of an answer their
+        # neighbours could tell otherwise that somebody logs in to the account from there.
+        counted = attempt.account if attempt.is_stranger else attempt.apart
+        await protections.count_stranger_failure(transaction, counted)
 
     async def forget(self, attempt: Attempt) -> None:
         """Start anew after a right password; what strangers did stays."""

@@ -1,11 +1,17 @@
 """Passwords: every byte counts, nothing is cut off, and unknown people cost as much."""
 
+import math
+import time
+
+import argon2
+import bcrypt
 import pytest
 
 from services.auth.passwords import (
     decoy_hash,
     hash_password,
     normalise_password,
+    verify_evenly,
     verify_password,
 )
 from shared.chassis.errors import Problem
@@ -74,3 +80,36 @@ def test_length_is_counted_in_characters_at_least_and_bytes_at_most(
         with pytest.raises(Problem) as refused:
             normalise_password(password, min_length=min_length)
         assert password not in str(refused.value.errors)
+
+
+_CURRENT_COST = 9
+_CHEAP_ARGON2 = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+
+
+def _seconds(typed: bytes, *hashes: str) -> list[float]:
+    # In turn, and the least of several: what else the machine does only ever adds to it.
+    least = [math.inf] * len(hashes)
+    for _ in range(15):
+        for place, stored in enumerate(hashes):
+            started = time.perf_counter()
+            assert not verify_evenly(typed, stored, _CURRENT_COST)
+            least[place] = min(least[place], time.perf_counter() - started)
+    return least
+
+
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [
+        (b"wrong", bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()),
+        (b"wrong", bcrypt.hashpw(b"right", bcrypt.gensalt(7)).decode()),
+        (b"wrong" * 20, bcrypt.hashpw(b"right", bcrypt.gensalt(8)).decode()),
+        (b"wrong", _CHEAP_ARGON2.hash("right")),
+        (b"wrong", hash_password(b"right", 5)),
+        (b"wrong", hash_password(b"right", _CURRENT_COST)),
+    ],
+    ids=["bcrypt 4", "bcrypt 7", "longer than bcrypt reads", "argon2", "ours, cheaper", "ours"],
+)
+def test_a_wrong_password_takes_as_long_whatever_hash_there_is(typed: bytes, stored: str) -> None:
+    seconds, decoy = _seconds(typed, stored, decoy_hash(_CURRENT_COST))
+
+    assert 0.6 < seconds / decoy < 1.7
