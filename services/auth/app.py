@@ -29,13 +29,16 @@ from services.auth.links import LinkMails, LinkTokens
 from services.auth.logins import Logins
 from services.auth.mailing.mails import AccountMails
 from services.auth.master_key import MasterKey
+from services.auth.new_passwords import NewPasswords
 from services.auth.organisations import parts as organisations
 from services.auth.origins import OriginPolicy
 from services.auth.passkeys import parts as passkeys
 from services.auth.passkeys.second_factor import Passkeys
 from services.auth.password_resets import PasswordResets
 from services.auth.passwords import PasswordHasher
+from services.auth.protections.breached_passwords import BreachedPasswords
 from services.auth.protections.known_devices import DeviceMarks, KnownDevices
+from services.auth.protections.services import requests_to_named_services
 from services.auth.provider import parts as provider
 from services.auth.refresh_cookie import RefreshCookie
 from services.auth.refresh_tokens import RefreshTokens
@@ -73,6 +76,7 @@ from shared.chassis.jobs.wakeups import Wakeups
 from shared.chassis.jobs.worker import JobWorker
 from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.outbox import Outbox
+from shared.chassis.outgoing.requests import SystemResolver
 from shared.chassis.process import Service
 from shared.chassis.relay import Relay
 from shared.schemas.events.auth import SessionRevoked, UserErased
@@ -91,7 +95,7 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
         core.entrance,
         core.link_tokens,
         lifetime=timedelta(hours=settings.signup_lifetime_hours),
-        password_min_length=settings.password_min_length,
+        new_passwords=core.new_passwords,
     )
     logins = Logins(database, core.hasher, core.throttle, core.entrance)
     resets = PasswordResets(
@@ -101,7 +105,7 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
         core.sessions,
         logins=logins,
         known_devices=core.known_devices,
-        password_min_length=settings.password_min_length,
+        new_passwords=core.new_passwords,
     )
     api_keys = ApiKeys(database, core.outbox, core.issuer)
     users = Users(database, core.outbox, core.sessions)
@@ -169,6 +173,9 @@ async def _core(settings: AuthSettings, lifecycle: Lifecycle) -> Core:
     mails = AccountMails(database, outbox, link_tokens)
     marks = DeviceMarks(master_key)
     known_devices = KnownDevices(mails, marks)
+    resolver = await lifecycle.start(SystemResolver())
+    named_services = requests_to_named_services(resolver)
+    breached = BreachedPasswords(settings.breached_passwords_url, named_services)
     challenges = Challenges([AuthenticatorApps(), Passkeys()])
     sessions = Sessions(
         database,
@@ -185,6 +192,7 @@ async def _core(settings: AuthSettings, lifecycle: Lifecycle) -> Core:
         database=database,
         keys=keys,
         hasher=hasher,
+        new_passwords=NewPasswords(breached, min_length=settings.password_min_length),
         throttle=LoginThrottle(database, master_key, marks),
         issuer=issuer,
         authenticator=Authenticator(TokenVerifier(keys, issuer=settings.public_url)),

@@ -9,6 +9,7 @@ from services.auth.factors.challenges import Challenges
 from services.auth.links import LinkTokens
 from services.auth.mailing.mails import AccountMails
 from services.auth.master_key import MasterKey
+from services.auth.new_passwords import NewPasswords
 from services.auth.origins import OriginPolicy
 from services.auth.passwords import PasswordHasher
 from services.auth.protections.known_devices import KnownDevices
@@ -33,6 +34,7 @@ class Core:
     database: Database
     keys: KeyRing
     hasher: PasswordHasher
+    new_passwords: NewPasswords
     throttle: LoginThrottle
     issuer: AccessTokenIssuer
     authenticator: Authenticator

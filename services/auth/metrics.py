@@ -22,6 +22,14 @@ class PasskeyOutcome(StrEnum):
     COPIED = "copied"
 
 
+class BreachOutcome(StrEnum):
+    """What a list of stolen passwords said of one that somebody chose."""
+
+    CLEAN = "clean"
+    BREACHED = "breached"
+    UNAVAILABLE = "unavailable"
+
+
 LOGINS = Counter("auth_logins_total", "Attempts to log in with a password", ["outcome"])
 REFRESHES = Counter("auth_refreshes_total", "Attempts to refresh a session", ["outcome"])
 SECOND_PROOFS = Counter(
@@ -30,6 +38,11 @@ SECOND_PROOFS = Counter(
 PASSKEYS = Counter("auth_passkeys_total", "Proofs by passkey, at log-in and later", ["outcome"])
 FEDERATED_LOG_INS = Counter(
     "auth_federated_log_ins_total", "Browsers that came back from another provider", ["outcome"]
+)
+BREACHED_PASSWORD_CHECKS = Counter(
+    "auth_breached_password_checks_total",
+    "Questions to the list of stolen passwords",
+    ["outcome"],
 )
 PASSWORD_QUEUE = Gauge(
     "auth_password_queue", "Requests that hash a password or wait for a thread to do so"

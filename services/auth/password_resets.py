@@ -10,7 +10,8 @@ from services.auth.emails import require_email
 from services.auth.logins import Logins
 from services.auth.mailing.mails import AccountMails
 from services.auth.mailing.store import Mail
-from services.auth.passwords import PasswordHasher, require_new_password
+from services.auth.new_passwords import NewPasswords
+from services.auth.passwords import PasswordHasher
 from services.auth.protections.known_devices import KnownDevices
 from services.auth.records import Account, Device
 from services.auth.sessions import Sessions
@@ -38,7 +39,7 @@ class PasswordResets:
         *,
         logins: Logins,
         known_devices: KnownDevices,
-        password_min_length: int,
+        new_passwords: NewPasswords,
     ) -> None:
         self._database = database
         self._hasher = hasher
@@ -46,7 +47,7 @@ class PasswordResets:
         self._sessions = sessions
         self._logins = logins
         self._known_devices = known_devices
-        self._password_min_length = password_min_length
+        self._new_passwords = new_passwords
 
     async def request(self, email: str) -> None:
         """Have a link sent to whoever has the address.
@@ -103,9 +104,7 @@ class PasswordResets:
             await self._replace(transaction, locked, password_hash, device, keep=session_id)
 
     async def _hash(self, password: str, email: str, name: str | None = None) -> str:
-        normalised = require_new_password(
-            password, min_length=self._password_min_length, email=email, name=name
-        )
+        normalised = await self._new_passwords.require(password, email=email, name=name)
         async with self._hasher.slot() as slot:
             return await slot.hash(normalised)
 

@@ -73,6 +73,15 @@ class AuthSettings(Settings, DatabaseSettings, BusSettings):
         le=168,
         description="Hours for which the link of a verification mail is good.",
     )
+    breached_passwords_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://\S+$",
+        description="Address of a list of stolen passwords that speaks the range protocol of Have "
+        "I Been Pwned, without the prefix at its end, such as "
+        "https://api.pwnedpasswords.com/range. It learns five characters of a hash of each "
+        "password that somebody chooses. If it cannot be asked within two seconds, the password "
+        "is accepted and auth_breached_password_checks_total counts it.",
+    )
     audit_days: int = Field(
         default=400,
         ge=30,

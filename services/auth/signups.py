@@ -10,7 +10,8 @@ from services.auth.emails import require_email
 from services.auth.entrance import Entrance
 from services.auth.links import LinkTokens
 from services.auth.names import clean_name
-from services.auth.passwords import PasswordHasher, require_new_password
+from services.auth.new_passwords import NewPasswords
+from services.auth.passwords import PasswordHasher
 from services.auth.records import Device, Method, Signup
 from services.auth.sessions import Grant
 from shared.chassis.database import ConstraintViolation, Database
@@ -35,7 +36,7 @@ class Signups:
         links: LinkTokens,
         *,
         lifetime: timedelta,
-        password_min_length: int,
+        new_passwords: NewPasswords,
     ) -> None:
         self._database = database
         self._outbox = outbox
@@ -43,7 +44,7 @@ class Signups:
         self._entrance = entrance
         self._links = links
         self._lifetime = lifetime
-        self._password_min_length = password_min_length
+        self._new_passwords = new_passwords
 
     async def request(self, request: SignupRequest) -> None:
         """Remember an attempt and have a mail sent.
@@ -54,9 +55,7 @@ class Signups:
         """
         email = require_email(request.email)
         name = clean_name(request.name)
-        password = require_new_password(
-            request.password, min_length=self._password_min_length, email=email, name=name
-        )
+        password = await self._new_passwords.require(request.password, email=email, name=name)
         async with self._hasher.slot() as slot:
             password_hash = await slot.hash(password)
         signup = Signup(id=uuid7(), email=email, name=name, password_hash=password_hash)
