@@ -13,9 +13,9 @@ from uuid_utils.compat import uuid7
 from services.auth import store
 from services.auth.access_tokens import AccessTokenIssuer
 from services.auth.audit.log import Action, record
+from services.auth.networks import network_of
 from services.auth.records import ApiKeyRow, Device
 from services.auth.revocations import revoke
-from services.auth.throttle import network_of
 from shared.chassis.database import ConstraintViolation, Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.outbox import Outbox

@@ -136,7 +136,6 @@ class Entrance:
         methods: tuple[Method, ...],
         token_delivery: TokenDelivery,
         device: Device,
-        organisation_id: UUID | None = None,
     ) -> Grant:
         """Open a session whose user has proved enough. Raises as `enter` does.
 
@@ -156,6 +155,7 @@ class Entrance:
         methods: tuple[Method, ...],
         token_delivery: TokenDelivery,
         device: Device,
+        organisation_id: UUID | None = None,
     ) -> Grant:
         require_enabled(account)
         grant = await self._sessions.open(
