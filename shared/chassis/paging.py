@@ -18,7 +18,8 @@ from shared.schemas.problems import FieldError, ProblemCode
 DEFAULT_LIMIT: Final = 50
 MAXIMUM_LIMIT: Final = 100
 _UUID_BYTES: Final = 16
-_LONGEST_NAME: Final = 200
+_LONGEST_NAME: Final = 400
+"""In bytes: a hundred characters of any script."""
 
 
 class HasId(Protocol):
@@ -163,6 +164,9 @@ def _decoded_id(cursor: str) -> UUID:
 
 def _decoded_name(cursor: str) -> str:
     position = _decoded(cursor)
-    if not 0 < len(position) <= _LONGEST_NAME or not position.isascii() or b"\0" in position:
+    if not 0 < len(position) <= _LONGEST_NAME or b"\0" in position:
         raise Problem(ProblemCode.INVALID_CURSOR)
-    return position.decode("ascii")
+    try:
+        return position.decode()
+    except UnicodeDecodeError as error:
+        raise Problem(ProblemCode.INVALID_CURSOR) from error

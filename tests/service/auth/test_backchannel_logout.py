@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import UUID
 
 import jwt
 import pytest
@@ -132,6 +133,7 @@ async def verified(auth: AuthService, application: Application, token: str) -> d
     [
         *("log-out", "an application's log-out", "other sessions ended", "password changed"),
         *("disabled", "ended by an administrator", "deleted", "refresh token copied"),
+        "address changed",
     ],
 )
 async def test_however_a_session_ends_its_application_is_told(
@@ -176,6 +178,8 @@ async def finish(told: Application, signed_in: dict[str, Any], end: str) -> None
         await auth.client.delete(f"{user}/sessions", headers=bearer(told.admin))
     elif end == "deleted":
         await auth.client.delete("/v1/auth/me", headers=own)
+    elif end == "address changed":
+        await change_address(auth)
     else:
         for _ in range(2):
             auth.client.cookies.clear()
@@ -183,6 +187,18 @@ async def finish(told: Application, signed_in: dict[str, Any], end: str) -> None
             await auth.database.execute(
                 "UPDATE sessions SET refreshed_at = refreshed_at - interval '11 seconds'"
             )
+
+
+async def change_address(auth: AuthService) -> None:
+    """Move the account in another session, which stays."""
+    other = (await auth.log_in(EMAIL)).json()
+    await auth.forget_events()
+    asked = {"email": "ada@new.example"}
+    await auth.client.post("/v1/auth/me/email", json=asked, headers=bearer(other))
+    for event in await auth.events():
+        token = await auth.mailed_token(UUID(event["data"]["link_id"]))
+        answer = await auth.post("/v1/auth/email/confirm", {"token": token})
+        assert answer.status_code == 200, answer.text
 
 
 async def test_whoever_may_stay_signed_in_while_away_is_told_all_the_same(
@@ -337,6 +353,21 @@ async def test_an_application_is_changed_by_its_fields(application: Application)
     )
     assert after == before | {"name": "Renamed", "scopes": ["openid", "email"]}
     assert await applications(application) == [after]
+
+
+async def test_applications_of_any_name_are_listed_in_pages(application: Application) -> None:
+    for name in ("Ärzte", "Zürich", "天気"):
+        await application.register(name=name)
+    names, cursor = [], ""
+    while cursor is not None:
+        answer = await application.auth.client.get(
+            f"/v1/auth/oauth-clients?limit=1{cursor and f'&cursor={cursor}'}",
+            headers=bearer(application.admin),
+        )
+        assert answer.status_code == 200, answer.text
+        names += [client["name"] for client in answer.json()["items"]]
+        cursor = answer.json()["next"]
+    assert sorted(names) == ["Reports", "Zürich", "Ärzte", "天気"]
 
 
 async def test_another_secret_takes_the_place_of_the_first(application: Application) -> None:
