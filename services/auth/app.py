@@ -37,6 +37,7 @@ from services.auth.passkeys.second_factor import Passkeys
 from services.auth.password_resets import PasswordResets
 from services.auth.passwords import PasswordHasher
 from services.auth.protections.breached_passwords import BreachedPasswords
+from services.auth.protections.captcha import Captcha
 from services.auth.protections.known_devices import DeviceMarks, KnownDevices
 from services.auth.protections.services import requests_to_named_services
 from services.auth.provider import parts as provider
@@ -97,7 +98,7 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
         lifetime=timedelta(hours=settings.signup_lifetime_hours),
         new_passwords=core.new_passwords,
     )
-    logins = Logins(database, core.hasher, core.throttle, core.entrance)
+    logins = Logins(database, core.hasher, core.throttle, core.entrance, core.captcha)
     resets = PasswordResets(
         database,
         core.hasher,
@@ -113,7 +114,7 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
     links = LinkMails(database, core.link_tokens, public_url=settings.public_url)
 
     resources = (
-        SignupRoutes(signups, core.origins, core.answers),
+        SignupRoutes(signups, core.origins, core.answers, core.captcha),
         SessionRoutes(
             database,
             logins=logins,
@@ -124,7 +125,13 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
             authenticator=authenticator,
         ),
         SessionsRoutes(database, core.sessions, authenticator),
-        PasswordRoutes(resets, authenticator, core.origins, core.device_cookie),
+        PasswordRoutes(
+            resets,
+            authenticator,
+            core.origins,
+            device_cookie=core.device_cookie,
+            captcha=core.captcha,
+        ),
         MeRoutes(database, deletions, authenticator),
         UserRoutes(database, users, deletions, authenticator),
         ImpersonationRoutes(
@@ -192,6 +199,7 @@ async def _core(settings: AuthSettings, lifecycle: Lifecycle) -> Core:
         database=database,
         keys=keys,
         hasher=hasher,
+        captcha=Captcha(settings.captcha_verify_url, settings.captcha_secret, named_services),
         new_passwords=NewPasswords(breached, min_length=settings.password_min_length),
         throttle=LoginThrottle(database, master_key, marks),
         issuer=issuer,

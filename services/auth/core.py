@@ -12,6 +12,7 @@ from services.auth.master_key import MasterKey
 from services.auth.new_passwords import NewPasswords
 from services.auth.origins import OriginPolicy
 from services.auth.passwords import PasswordHasher
+from services.auth.protections.captcha import Captcha
 from services.auth.protections.known_devices import KnownDevices
 from services.auth.refresh_cookie import RefreshCookie
 from services.auth.routes.answers import SessionAnswers
@@ -35,6 +36,7 @@ class Core:
     keys: KeyRing
     hasher: PasswordHasher
     new_passwords: NewPasswords
+    captcha: Captcha
     throttle: LoginThrottle
     issuer: AccessTokenIssuer
     authenticator: Authenticator

@@ -8,6 +8,7 @@ from services.auth.emails import InvalidEmailError, normalise_email
 from services.auth.entrance import Entrance, FactorRequired
 from services.auth.metrics import LOGINS, LoginOutcome
 from services.auth.passwords import PasswordHasher, normalise_password
+from services.auth.protections.captcha import Captcha, Verdict
 from services.auth.records import Account, Device, Method
 from services.auth.sessions import Grant
 from services.auth.throttle import Attempt, LoginThrottle
@@ -19,6 +20,7 @@ from shared.schemas.problems import ProblemCode
 _OUTCOMES = {
     ProblemCode.INVALID_CREDENTIALS: LoginOutcome.WRONG,
     ProblemCode.TOO_MANY_ATTEMPTS: LoginOutcome.THROTTLED,
+    ProblemCode.CAPTCHA_REQUIRED: LoginOutcome.CAPTCHA_REQUIRED,
     ProblemCode.OVERLOADED: LoginOutcome.OVERLOADED,
 }
 
@@ -32,21 +34,26 @@ class Logins:
         hasher: PasswordHasher,
         throttle: LoginThrottle,
         entrance: Entrance,
+        captcha: Captcha,
     ) -> None:
         self._database = database
         self._hasher = hasher
         self._throttle = throttle
         self._entrance = entrance
+        self._captcha = captcha
 
     async def log_in(self, request: LoginRequest, device: Device) -> Grant | FactorRequired:
         """Check a password and open a session, or say what has to follow.
 
         Raises 401 `invalid_credentials`, after the same work whether the address has an account
-        or not; 429 while this network has to wait for this account; 503 when too many passwords
-        wait to be checked.
+        or not; 429 while this network has to wait for this account, and 403 `captcha_required`
+        where a CAPTCHA would spare a stranger the wait; 503 when too many passwords wait to be
+        checked.
         """
         try:
-            account = await self.authenticate(request.email, request.password, device)
+            account = await self.authenticate(
+                request.email, request.password, device, captcha_token=request.captcha_token
+            )
         except Problem as problem:
             if problem.code in _OUTCOMES:
                 LOGINS.labels(_OUTCOMES[problem.code]).inc()
@@ -63,7 +70,13 @@ class Logins:
         return entered
 
     async def authenticate(
-        self, email: str, password: str, device: Device, *, session_id: UUID | None = None
+        self,
+        email: str,
+        password: str,
+        device: Device,
+        *,
+        session_id: UUID | None = None,
+        captcha_token: str | None = None,
     ) -> Account:
         """Return the account that has this address and password. Raises as `log_in` does.
 
@@ -72,13 +85,16 @@ class Logins:
         typed = normalise_password(password)
         email = _as_stored(email)
         attempt = await self._throttle.check(email, device, session_id=session_id)
+        is_person = False
         if attempt.is_suspect:
-            self._throttle.require_turn(attempt)
+            is_person = await self._is_person(captcha_token, device)
+            if not is_person:
+                self._require_turn(attempt, captcha_token)
         async with self._hasher.slot() as slot:
             # Once more, now that a thread is free: the ones that waited before it may have used
             # up what was allowed.
             attempt = await self._throttle.check(email, device, session_id=session_id)
-            if attempt.is_suspect:
+            if attempt.is_suspect and not is_person:
                 await self._throttle.take_turn(attempt)
             account = await store.find_user_by_email(self._database, email)
             matches = await slot.verify(typed, account.password_hash if account else None)
@@ -90,6 +106,23 @@ class Logins:
                 await store.replace_password_hash(self._database, account, renewed)
         await self._throttle.forget(attempt)
         return account
+
+    async def _is_person(self, captcha_token: str | None, device: Device) -> bool:
+        if captcha_token is None or not self._captcha.is_on:
+            return False
+        verdict = await self._captcha.verdict(captcha_token, device)
+        if verdict is Verdict.REFUSED:
+            raise Problem(ProblemCode.CAPTCHA_REQUIRED)
+        # Without an answer it is as if there were no CAPTCHA: strangers take turns.
+        return verdict is Verdict.PERSON
+
+    def _require_turn(self, attempt: Attempt, captcha_token: str | None) -> None:
+        try:
+            self._throttle.require_turn(attempt)
+        except Problem as problem:
+            if captcha_token is None and self._captcha.is_on:
+                raise Problem(ProblemCode.CAPTCHA_REQUIRED, headers=problem.headers) from problem
+            raise
 
     async def _fail(
         self, attempt: Attempt, email: str, account: Account | None, device: Device

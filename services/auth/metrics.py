@@ -11,6 +11,7 @@ class LoginOutcome(StrEnum):
     SUCCESS = "success"
     WRONG = "wrong"
     THROTTLED = "throttled"
+    CAPTCHA_REQUIRED = "captcha_required"
     OVERLOADED = "overloaded"
 
 
@@ -39,6 +40,7 @@ PASSKEYS = Counter("auth_passkeys_total", "Proofs by passkey, at log-in and late
 FEDERATED_LOG_INS = Counter(
     "auth_federated_log_ins_total", "Browsers that came back from another provider", ["outcome"]
 )
+CAPTCHAS = Counter("auth_captchas_total", "Questions to the CAPTCHA's provider", ["verdict"])
 BREACHED_PASSWORD_CHECKS = Counter(
     "auth_breached_password_checks_total",
     "Questions to the list of stolen passwords",

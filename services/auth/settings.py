@@ -1,8 +1,9 @@
 """Settings of the auth service."""
 
 import os
+from typing import Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from shared.chassis.settings import BusSettings, DatabaseSettings, Networks, Settings
 
@@ -82,6 +83,17 @@ class AuthSettings(Settings, DatabaseSettings, BusSettings):
         "password that somebody chooses. If it cannot be asked within two seconds, the password "
         "is accepted and auth_breached_password_checks_total counts it.",
     )
+    captcha_verify_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://\S+$",
+        description="Address that a CAPTCHA's tokens are verified at (`siteverify`), such as "
+        "https://challenges.cloudflare.com/turnstile/v0/siteverify. With it, sign-up, forgotten "
+        "passwords and magic links take a `captcha_token`, and log-ins too from devices that an "
+        "account does not know, after many wrong passwords. Needs captcha_secret.",
+    )
+    captcha_secret: SecretStr | None = Field(
+        default=None, description="Secret that the CAPTCHA's provider knows this installation by."
+    )
     audit_days: int = Field(
         default=400,
         ge=30,
@@ -97,3 +109,9 @@ class AuthSettings(Settings, DatabaseSettings, BusSettings):
         "http is allowed there too. Whoever administers this installation can then make it send "
         "requests to every server in them.",
     )
+
+    @model_validator(mode="after")
+    def _captcha_is_whole(self) -> Self:
+        if (self.captcha_verify_url is None) != (self.captcha_secret is None):
+            raise ValueError("captcha_verify_url and captcha_secret are set together or not at all")
+        return self

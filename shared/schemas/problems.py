@@ -47,6 +47,7 @@ class ProblemCode(StrEnum):
     # Auth
     INVALID_CREDENTIALS = "invalid_credentials"
     TOO_MANY_ATTEMPTS = "too_many_attempts"
+    CAPTCHA_REQUIRED = "captcha_required"
     ACCOUNT_DISABLED = "account_disabled"
     USER_NOT_FOUND = "user_not_found"
     LAST_ADMINISTRATOR = "last_administrator"
@@ -224,6 +225,12 @@ PROBLEMS: dict[ProblemCode, ProblemKind] = {
     ),
     ProblemCode.TOO_MANY_ATTEMPTS: _kind(
         429, "Too many attempts", "Wait for the time in Retry-After before the next attempt."
+    ),
+    ProblemCode.CAPTCHA_REQUIRED: _kind(
+        403,
+        "CAPTCHA required",
+        "Have the person solve the CAPTCHA and send this again with its token as `captcha_token`; "
+        "each token is good once.",
     ),
     ProblemCode.ACCOUNT_DISABLED: _kind(
         403, "Account disabled", "An administrator has disabled this account; ask one about it."

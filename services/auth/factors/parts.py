@@ -46,5 +46,5 @@ def resources(core: Core, logins: Logins) -> tuple[SecondStepRoutes, FactorRoute
     return (
         SecondStepRoutes(second_steps, step_ups, core.origins, core.answers, core.authenticator),
         FactorRoutes(core.database, enrolment, core.challenges, core.authenticator),
-        MagicLinkRoutes(magic_links, core.origins, core.answers),
+        MagicLinkRoutes(magic_links, core.origins, core.answers, core.captcha),
     )

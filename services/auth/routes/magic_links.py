@@ -4,9 +4,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.auth.devices import device_of
 from services.auth.magic_links.magic_links import MagicLinks
 from services.auth.origins import OriginPolicy
+from services.auth.protections.captcha import Captcha
 from services.auth.routes.answers import NO_STORE, SessionAnswers
 from shared.chassis.http import json_response, read_json
 from shared.schemas.api.factors import (
@@ -20,11 +20,16 @@ class MagicLinkRoutes:
     """Asking for a link or code, and redeeming it."""
 
     def __init__(
-        self, magic_links: MagicLinks, origins: OriginPolicy, answers: SessionAnswers
+        self,
+        magic_links: MagicLinks,
+        origins: OriginPolicy,
+        answers: SessionAnswers,
+        captcha: Captcha,
     ) -> None:
         self._magic_links = magic_links
         self._origins = origins
         self._answers = answers
+        self._captcha = captcha
 
     def routes(self) -> list[Route]:
         """Return the routes of this resource."""
@@ -37,7 +42,9 @@ class MagicLinkRoutes:
         """Answer 202 for every address, known or not."""
         self._origins.require_allowed(request)
         body = await read_json(request, MagicLinkRequest)
-        request_id = await self._magic_links.request(body.email, device_of(request))
+        device = self._answers.device_of(request)
+        await self._captcha.require(body.captcha_token, device, opens_without=True)
+        request_id = await self._magic_links.request(body.email, device)
         return json_response(MagicLinkAccepted(request_id=request_id), 202, headers=NO_STORE)
 
     async def verify(self, request: Request) -> Response:

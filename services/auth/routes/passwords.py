@@ -8,6 +8,7 @@ from services.auth.access import require_own_session
 from services.auth.device_cookie import DeviceCookie
 from services.auth.origins import OriginPolicy
 from services.auth.password_resets import PasswordResets
+from services.auth.protections.captcha import Captcha
 from services.auth.routes.answers import NO_STORE
 from shared.chassis.http import json_response, read_json
 from shared.chassis.identity.tokens import Authenticator
@@ -27,12 +28,15 @@ class PasswordRoutes:
         resets: PasswordResets,
         authenticator: Authenticator,
         origins: OriginPolicy,
+        *,
         device_cookie: DeviceCookie,
+        captcha: Captcha,
     ) -> None:
         self._resets = resets
         self._authenticator = authenticator
         self._origins = origins
         self._device_cookie = device_cookie
+        self._captcha = captcha
 
     def routes(self) -> list[Route]:
         """Return the routes of this resource."""
@@ -45,7 +49,10 @@ class PasswordRoutes:
     async def forgot(self, request: Request) -> Response:
         """Answer 202 for every address, known or not."""
         self._origins.require_allowed(request)
-        await self._resets.request((await read_json(request, ForgottenPassword)).email)
+        body = await read_json(request, ForgottenPassword)
+        device = self._device_cookie.device_of(request)
+        await self._captcha.require(body.captcha_token, device, opens_without=True)
+        await self._resets.request(body.email)
         return json_response(ResetAccepted(), 202, headers=NO_STORE)
 
     async def reset(self, request: Request) -> Response:

@@ -5,6 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.auth.origins import OriginPolicy
+from services.auth.protections.captcha import Captcha
 from services.auth.routes.answers import NO_STORE, SessionAnswers
 from services.auth.signups import Signups
 from shared.chassis.http import json_response, read_json
@@ -14,10 +15,13 @@ from shared.schemas.api.auth import SignupAccepted, SignupRequest, VerifyRequest
 class SignupRoutes:
     """Asking for an account and confirming its address."""
 
-    def __init__(self, signups: Signups, origins: OriginPolicy, answers: SessionAnswers) -> None:
+    def __init__(
+        self, signups: Signups, origins: OriginPolicy, answers: SessionAnswers, captcha: Captcha
+    ) -> None:
         self._signups = signups
         self._origins = origins
         self._answers = answers
+        self._captcha = captcha
 
     def routes(self) -> list[Route]:
         """Return the routes of this resource."""
@@ -29,7 +33,10 @@ class SignupRoutes:
     async def sign_up(self, request: Request) -> Response:
         """Answer 202 for every address, known or not."""
         self._origins.require_allowed(request)
-        await self._signups.request(await read_json(request, SignupRequest))
+        body = await read_json(request, SignupRequest)
+        device = self._answers.device_of(request)
+        await self._captcha.require(body.captcha_token, device, opens_without=False)
+        await self._signups.request(body)
         return json_response(SignupAccepted(), 202, headers=NO_STORE)
 
     async def verify(self, request: Request) -> Response:

@@ -16,6 +16,14 @@ class Input(BaseModel):
 
 Email = Annotated[str, Field(min_length=3, max_length=320)]
 Password = Annotated[str, Field(min_length=1, max_length=256, repr=False)]
+CaptchaToken = Annotated[
+    str | None,
+    Field(
+        max_length=4096,
+        repr=False,
+        description="What the CAPTCHA gave the page, where the operator has set one up",
+    ),
+]
 Token = Annotated[str, Field(min_length=1, max_length=512)]
 
 
@@ -32,6 +40,7 @@ class SignupRequest(Input):
     email: Email
     password: Password
     name: str | None = Field(default=None, max_length=200)
+    captcha_token: CaptchaToken = None
 
 
 class SignupAccepted(BaseModel):
@@ -53,6 +62,7 @@ class LoginRequest(Input):
     email: Email
     password: Password
     token_delivery: TokenDelivery = TokenDelivery.COOKIE
+    captcha_token: CaptchaToken = None
 
 
 class RefreshRequest(Input):

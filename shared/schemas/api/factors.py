@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
-from shared.schemas.api.auth import Email, Input, Token, TokenDelivery
+from shared.schemas.api.auth import CaptchaToken, Email, Input, Token, TokenDelivery
 
 Code = Annotated[
     str,
@@ -127,6 +127,7 @@ class MagicLinkRequest(Input):
     """Ask for a mail that logs in."""
 
     email: Email
+    captcha_token: CaptchaToken = None
 
 
 class MagicLinkAccepted(BaseModel):

@@ -4,13 +4,14 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from shared.schemas.api.auth import Email, Input, Password, Token
+from shared.schemas.api.auth import CaptchaToken, Email, Input, Password, Token
 
 
 class ForgottenPassword(Input):
     """Ask for a link to choose another password."""
 
     email: Email
+    captcha_token: CaptchaToken = None
 
 
 class ResetAccepted(BaseModel):
