@@ -99,7 +99,8 @@ INSERT INTO sessions
 VALUES ($1, $2, $3, now() + $4::interval, now() + $5::interval, $6, $7, $8, $9, $10,
         array_remove(ARRAY[$10::uuid], NULL))
 RETURNING id, user_id, token_delivery, refresh_counter, refreshed_at, idle_expires_at,
-          expires_at, user_agent, address, created_at, methods, authenticated_at, impersonator_id,
+          expires_at, user_agent, address, last_used_address, created_at, methods,
+          authenticated_at, impersonator_id,
           organisation_id,
           (SELECT member.role FROM organisation_members AS member
             WHERE member.organisation_id = sessions.organisation_id
@@ -112,14 +113,16 @@ RETURNING id, user_id, token_delivery, refresh_counter, refreshed_at, idle_expir
 UPDATE sessions
 SET refresh_counter = refresh_counter + 1,
     refreshed_at = now(),
-    idle_expires_at = least(now() + $3::interval, expires_at)
+    idle_expires_at = least(now() + $3::interval, expires_at),
+    last_used_address = coalesce($4, last_used_address)
 FROM users
 WHERE sessions.id = $1 AND sessions.refresh_counter = $2
   AND sessions.idle_expires_at > now() AND sessions.expires_at > now()
   AND users.id = sessions.user_id AND users.disabled_at IS NULL
 RETURNING sessions.id, sessions.user_id, sessions.token_delivery, sessions.refresh_counter,
           sessions.refreshed_at, sessions.idle_expires_at, sessions.expires_at,
-          sessions.user_agent, sessions.address, sessions.created_at, sessions.methods,
+          sessions.user_agent, sessions.address, sessions.last_used_address, sessions.created_at,
+          sessions.methods,
           sessions.authenticated_at, sessions.impersonator_id, sessions.organisation_id,
           (SELECT member.role FROM organisation_members AS member
             WHERE member.organisation_id = sessions.organisation_id
@@ -133,7 +136,8 @@ RETURNING sessions.id, sessions.user_id, sessions.token_delivery, sessions.refre
 -- A live session with its account, locked, and how long ago its refresh token was replaced.
 SELECT sessions.id, sessions.user_id, sessions.token_delivery, sessions.refresh_counter,
        sessions.refreshed_at, sessions.idle_expires_at, sessions.expires_at,
-       sessions.user_agent, sessions.address, sessions.created_at, sessions.methods,
+       sessions.user_agent, sessions.address, sessions.last_used_address, sessions.created_at,
+          sessions.methods,
        sessions.authenticated_at, sessions.impersonator_id, sessions.organisation_id,
        (SELECT member.role FROM organisation_members AS member
          WHERE member.organisation_id = sessions.organisation_id
@@ -157,7 +161,8 @@ FROM users
 WHERE sessions.id = $1 AND users.id = sessions.user_id
 RETURNING sessions.id, sessions.user_id, sessions.token_delivery, sessions.refresh_counter,
           sessions.refreshed_at, sessions.idle_expires_at, sessions.expires_at,
-          sessions.user_agent, sessions.address, sessions.created_at, sessions.methods,
+          sessions.user_agent, sessions.address, sessions.last_used_address, sessions.created_at,
+          sessions.methods,
           sessions.authenticated_at, sessions.impersonator_id, sessions.organisation_id,
           (SELECT member.role FROM organisation_members AS member
             WHERE member.organisation_id = sessions.organisation_id
@@ -168,7 +173,8 @@ RETURNING sessions.id, sessions.user_id, sessions.token_delivery, sessions.refre
 -- name: list_sessions
 -- A page of a user's live sessions, newest first.
 SELECT id, user_id, token_delivery, refresh_counter, refreshed_at, idle_expires_at, expires_at,
-       user_agent, address, created_at, methods, authenticated_at, impersonator_id, organisation_id
+       user_agent, address, last_used_address, created_at, methods, authenticated_at,
+       impersonator_id, organisation_id
 FROM sessions
 WHERE user_id = $1 AND ($2::uuid IS NULL OR id < $2)
   AND idle_expires_at > now() AND expires_at > now()

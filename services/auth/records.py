@@ -96,6 +96,8 @@ class SessionRow:
     expires_at: datetime
     user_agent: str | None
     address: str | None
+    last_used_address: str | None
+    """None until the first refresh."""
     created_at: datetime
     methods: tuple[str, ...]
     authenticated_at: datetime

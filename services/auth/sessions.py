@@ -89,8 +89,8 @@ class Sessions:
         )
         return self._grant(session, account)
 
-    async def refresh(self, token: str) -> Grant:
-        """Exchange a refresh token for its successor.
+    async def refresh(self, token: str, device: Device) -> Grant:
+        """Exchange a refresh token for its successor, and remember where it was used.
 
         The token that was just replaced yields the current one for ten seconds: an answer got
         lost, or two tabs asked at once. An older one was copied: the session ends, and its end is
@@ -101,7 +101,7 @@ class Sessions:
             REFRESHES.labels("invalid").inc()
             raise Problem(ProblemCode.REFRESH_TOKEN_INVALID)
         rotated = await store.rotate_session(
-            self._database, claim.session_id, claim.counter, idle=self._idle
+            self._database, claim.session_id, claim.counter, idle=self._idle, device=device
         )
         if rotated is not None:
             REFRESHES.labels("rotated").inc()

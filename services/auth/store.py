@@ -69,6 +69,9 @@ def _session_columns(row: Record) -> dict[str, Any]:
         "expires_at": row["expires_at"],
         "user_agent": row["user_agent"],
         "address": None if row["address"] is None else str(row["address"]),
+        "last_used_address": None
+        if row["last_used_address"] is None
+        else str(row["last_used_address"]),
         "created_at": row["created_at"],
         "methods": tuple(row["methods"]),
         "authenticated_at": row["authenticated_at"],
@@ -242,10 +245,10 @@ async def insert_session(
 
 
 async def rotate_session(
-    executor: Executor, session_id: UUID, counter: int, *, idle: timedelta
+    executor: Executor, session_id: UUID, counter: int, *, idle: timedelta, device: Device
 ) -> tuple[SessionWithRights, Account] | None:
     """Advance a live session whose counter is `counter`; None if it is not exactly that."""
-    row = await executor.fetchrow(SQL["rotate_session"], session_id, counter, idle)
+    row = await executor.fetchrow(SQL["rotate_session"], session_id, counter, idle, device.address)
     return None if row is None else (_session_with_rights(row), _account_of_session(row))
 
 

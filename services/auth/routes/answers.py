@@ -11,6 +11,7 @@ from services.auth.entrance import FactorRequired
 from services.auth.records import Account, Device, SessionRow
 from services.auth.refresh_cookie import RefreshCookie
 from services.auth.sessions import Grant, seconds_until
+from services.auth.user_agents import device_name
 from shared.chassis.http import json_response
 from shared.schemas.api.auth import Activity, MfaRequired, Session, SessionInfo, TokenDelivery, User
 
@@ -34,8 +35,10 @@ def session_info(row: SessionRow, *, current: bool) -> SessionInfo:
         id=row.id,
         created_at=row.created_at,
         last_used_at=row.refreshed_at,
+        device=device_name(row.user_agent),
         user_agent=row.user_agent,
         address=row.address,
+        last_used_address=row.last_used_address or row.address,
         methods=list(row.methods),
         impersonated=row.impersonator_id is not None,
         organisation_id=row.organisation_id,

@@ -65,7 +65,9 @@ class SessionRoutes:
         self._origins.require_allowed(request)
         body = await read_json(request, RefreshRequest) if _has_body(request) else RefreshRequest()
         if body.refresh_token is not None:
-            return self._answers.answer(await self._sessions.refresh(body.refresh_token))
+            return self._answers.answer(
+                await self._sessions.refresh(body.refresh_token, device_of(request))
+            )
         token = self._cookie.read(request)
         if not token:
             raise Problem(
@@ -73,7 +75,7 @@ class SessionRoutes:
                 "There is neither a refresh cookie nor a `refresh_token`; log in again.",
             )
         try:
-            grant = await self._sessions.refresh(token)
+            grant = await self._sessions.refresh(token, device_of(request))
         except Problem as problem:
             if problem.kind.status == _UNAUTHORIZED:
                 problem.headers["Set-Cookie"] = self._cookie.clear_header()

@@ -111,8 +111,10 @@ class SessionInfo(BaseModel):
     id: UUID
     created_at: datetime
     last_used_at: datetime
+    device: str = Field(description="What kind of program and machine, such as Firefox on Linux")
     user_agent: str | None
-    address: str | None
+    address: str | None = Field(description="Where it was opened")
+    last_used_address: str | None = Field(description="Where it was opened or refreshed last")
     methods: list[str] = Field(description="How its user proved who they are")
     impersonated: bool = Field(description="Whether an administrator acts in the user's name")
     organisation_id: UUID | None = Field(description="The organisation that it acts for")

@@ -223,3 +223,17 @@ async def test_the_session_list_shows_where_a_log_in_came_from(auth: AuthService
     assert current["current"] is True
     assert current["id"] == claims(session)["sid"]
     assert (current["user_agent"], current["address"]) == ("Browser/1.0", "2001:db8::1")
+    assert current["device"] == "an unknown program"
+    assert current["last_used_address"] == "2001:db8::1"
+
+
+async def test_the_session_list_shows_where_a_session_was_used_last(auth: AuthService) -> None:
+    session = await auth.register(EMAIL)
+    for address in ("198.51.100.4", "not an address"):
+        body = {"refresh_token": session["refresh_token"]}
+        session = (await auth.post("/v1/auth/refresh", body, x_real_ip=address)).json()
+
+    listed = await auth.client.get("/v1/auth/sessions", headers=bearer(session))
+
+    [current] = listed.json()["items"]
+    assert (current["address"], current["last_used_address"]) == (OWNER_ADDRESS, "198.51.100.4")
