@@ -19,7 +19,9 @@ from services.auth.provider.store import BrowserSession, Client, NewGrant, UsedC
 from services.auth.records import Device
 from services.auth.refresh_tokens import RefreshTokens
 from shared.chassis.database import Database
+from shared.chassis.errors import Problem
 from shared.schemas.api.provider import SCOPES
+from shared.schemas.problems import ProblemCode
 
 CODE_LIFETIME: Final = timedelta(seconds=60)
 GRANT_LIFETIME: Final = timedelta(days=30)
@@ -118,7 +120,10 @@ class Authorization:
     async def grant(
         self, request: AuthorizationRequest, session: BrowserSession, device: Device
     ) -> str:
-        """Return where to send the browser with a code for the application."""
+        """Return where to send the browser with a code for the application.
+
+        Raises a 401 problem if the session ended this moment.
+        """
         code = secrets.token_urlsafe(_CODE_BYTES)
         stays = "offline_access" in request.scopes
         grant = NewGrant(
@@ -133,8 +138,9 @@ class Authorization:
             authenticated_at=session.authenticated_at,
         )
         async with self._database.transaction() as transaction:
+            if not await store.insert_participant(transaction, session.id, request.client.id):
+                raise Problem(ProblemCode.AUTHENTICATION_REQUIRED)
             await store.insert_grant(transaction, grant, lifetime=GRANT_LIFETIME)
-            await store.insert_participant(transaction, session.id, request.client.id)
             await store.insert_code(
                 transaction,
                 hash_code(code),
@@ -207,7 +213,9 @@ def _require_supported(parameters: Mapping[str, str]) -> None:
         raise OAuthError("request_not_supported", "Send the parameters themselves.")
     if "request_uri" in parameters:
         raise OAuthError("request_uri_not_supported", "Send the parameters themselves.")
-    if parameters.get("response_type") != "code":
+    if not parameters.get("response_type"):
+        raise OAuthError("invalid_request", "Send response_type=code.")
+    if parameters["response_type"] != "code":
         raise OAuthError("unsupported_response_type", "Only response_type=code is supported.")
     if parameters.get("response_mode", "query") != "query":
         raise OAuthError("invalid_request", "Only response_mode=query is supported.")

@@ -40,6 +40,7 @@ def new_client(request: OAuthClientCreate) -> tuple[Client, str | None]:
         is_trusted=request.is_trusted,
         backchannel_logout_uri=request.backchannel_logout_uri,
         id_token_algorithm=Algorithm(request.id_token_signed_response_alg),
+        backchannel_logout_session_required=request.backchannel_logout_session_required,
         created_at=datetime.now(UTC),
     )
     _require_addresses(client)
@@ -51,6 +52,7 @@ def changed_client(client: Client, request: OAuthClientUpdate) -> Client:
     redirects, logout_redirects = request.redirect_uris, request.post_logout_redirect_uris
     is_trusted, scopes = request.is_trusted, request.scopes
     algorithm = request.id_token_signed_response_alg
+    is_required = request.backchannel_logout_session_required
     changed = replace(
         client,
         name=request.name or client.name,
@@ -63,6 +65,9 @@ def changed_client(client: Client, request: OAuthClientUpdate) -> Client:
         if "backchannel_logout_uri" in request.model_fields_set
         else client.backchannel_logout_uri,
         id_token_algorithm=client.id_token_algorithm if algorithm is None else Algorithm(algorithm),
+        backchannel_logout_session_required=client.backchannel_logout_session_required
+        if is_required is None
+        else is_required,
         scopes=client.scopes
         if scopes is None
         else tuple(scope for scope in SCOPES if scope in scopes),

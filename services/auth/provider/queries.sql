@@ -2,36 +2,42 @@
 -- An application that may ask.
 INSERT INTO oauth_clients
     (id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
-     backchannel_logout_uri, id_token_algorithm)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+     backchannel_logout_uri, id_token_algorithm, backchannel_logout_session_required)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 RETURNING id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
-          backchannel_logout_uri, id_token_algorithm, created_at;
+          backchannel_logout_uri, id_token_algorithm, created_at,
+       backchannel_logout_session_required;
 
 -- name: update_client
 -- Other values for an application; its id stays.
 UPDATE oauth_clients
 SET name = $2, secret_hash = $3, redirect_uris = $4, post_logout_redirect_uris = $5, scopes = $6,
-    is_trusted = $7, backchannel_logout_uri = $8, id_token_algorithm = $9
+    is_trusted = $7, backchannel_logout_uri = $8, id_token_algorithm = $9,
+    backchannel_logout_session_required = $10
 WHERE id = $1
 RETURNING id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
-          backchannel_logout_uri, id_token_algorithm, created_at;
+          backchannel_logout_uri, id_token_algorithm, created_at,
+       backchannel_logout_session_required;
 
 -- name: lock_client
 -- One application, locked for a change.
 SELECT id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
-       backchannel_logout_uri, id_token_algorithm, created_at
+       backchannel_logout_uri, id_token_algorithm, created_at,
+       backchannel_logout_session_required
 FROM oauth_clients WHERE id = $1 FOR UPDATE;
 
 -- name: find_client
 -- One application.
 SELECT id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
-       backchannel_logout_uri, id_token_algorithm, created_at
+       backchannel_logout_uri, id_token_algorithm, created_at,
+       backchannel_logout_session_required
 FROM oauth_clients WHERE id = $1;
 
 -- name: list_clients
 -- A page of applications by their names.
 SELECT id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
-       backchannel_logout_uri, id_token_algorithm, created_at
+       backchannel_logout_uri, id_token_algorithm, created_at,
+       backchannel_logout_session_required
 FROM oauth_clients WHERE name > $1 ORDER BY name LIMIT $2;
 
 -- name: delete_client
@@ -40,13 +46,14 @@ DELETE FROM oauth_clients WHERE id = $1 RETURNING id;
 
 -- name: find_browser_session
 -- A live session that a browser's refresh token names, the one just replaced included, with its
--- account. Looking does not rotate it.
+-- account. Looking does not rotate it. In one in which somebody acts as the user, no application is
+-- signed into: its sign-in would outlast the hour.
 SELECT sessions.id, sessions.user_id, sessions.methods, sessions.authenticated_at,
        users.email, users.name
 FROM sessions JOIN users ON users.id = sessions.user_id
 WHERE sessions.id = $1 AND sessions.refresh_counter - $2::bigint IN (0, 1)
   AND sessions.idle_expires_at > now() AND sessions.expires_at > now()
-  AND users.disabled_at IS NULL;
+  AND sessions.impersonator_id IS NULL AND users.disabled_at IS NULL;
 
 -- name: find_consent
 -- What a user allowed an application before.
@@ -83,11 +90,20 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + $10::interval);
 
 -- name: insert_participant
 -- Remember that a session signed into an application. Its row is held, so that it cannot end
--- between this and the event that tells of its end.
-INSERT INTO oauth_participants (session_id, client_id, sid, user_id, expires_at)
-SELECT id, $2, id, user_id, expires_at FROM sessions WHERE id = $1
-FOR KEY SHARE
-ON CONFLICT ON CONSTRAINT oauth_participants_pkey DO NOTHING;
+-- between this and the event that tells of its end; no row is returned if it has ended already.
+WITH held AS (
+    SELECT id, user_id, expires_at FROM sessions WHERE id = $1 FOR KEY SHARE
+), noted AS (
+    INSERT INTO oauth_participants (session_id, client_id, sid, user_id, expires_at)
+    SELECT id, $2, id, user_id, expires_at FROM held
+    ON CONFLICT ON CONSTRAINT oauth_participants_pkey DO NOTHING
+)
+SELECT id FROM held;
+
+-- name: is_participant
+-- Whether a session, or one that it took the place of, signed into an application by this sid.
+SELECT EXISTS (
+    SELECT FROM oauth_participants WHERE session_id = $1 AND client_id = $2 AND sid = $3);
 
 -- name: take_participants
 -- The applications that are to be told of a session's end, once.

@@ -28,6 +28,8 @@ class Client:
     backchannel_logout_uri: str | None
     """Where it is told that somebody's session has ended."""
     id_token_algorithm: Algorithm
+    backchannel_logout_session_required: bool
+    """What it said; every notice names the session."""
     created_at: datetime
 
 
@@ -120,6 +122,7 @@ def _client(row: Record) -> Client:
         is_trusted=row["is_trusted"],
         backchannel_logout_uri=row["backchannel_logout_uri"],
         id_token_algorithm=Algorithm(row["id_token_algorithm"]),
+        backchannel_logout_session_required=row["backchannel_logout_session_required"],
         created_at=row["created_at"],
     )
 
@@ -151,6 +154,7 @@ def _values(client: Client) -> tuple[object, ...]:
         client.is_trusted,
         client.backchannel_logout_uri,
         client.id_token_algorithm.value,
+        client.backchannel_logout_session_required,
     )
 
 
@@ -257,9 +261,15 @@ async def rotate_grant(executor: Executor, grant_id: UUID, counter: int) -> bool
     return await executor.fetchval(SQL["rotate_grant"], grant_id, counter) is not None
 
 
-async def insert_participant(executor: Executor, session_id: UUID, client_id: str) -> None:
-    """Remember that a session signed into an application; nothing if it has ended."""
-    await executor.execute(SQL["insert_participant"], session_id, client_id)
+async def insert_participant(executor: Executor, session_id: UUID, client_id: str) -> bool:
+    """Remember that a session signed into an application; False if it has ended."""
+    return await executor.fetchval(SQL["insert_participant"], session_id, client_id) is not None
+
+
+async def is_participant(executor: Executor, session_id: UUID, client_id: str, sid: UUID) -> bool:
+    """Tell whether what an application was told as `sid` is this session."""
+    is_one: bool = await executor.fetchval(SQL["is_participant"], session_id, client_id, sid)
+    return is_one
 
 
 async def take_participants(executor: Executor, session_id: UUID) -> list[Participant]:

@@ -4,7 +4,7 @@ import html
 from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -20,6 +20,7 @@ from services.auth.provider.authorization import (
     UnsafeRequestError,
 )
 from services.auth.provider.errors import OAuthError
+from services.auth.provider.forms import read_form
 from services.auth.provider.store import Client
 from services.auth.provider.tokens import TOKEN_SECONDS, ProviderTokens, Tokens
 from services.auth.refresh_cookie import RefreshCookie
@@ -32,8 +33,8 @@ from shared.chassis.http import json_response, read_json
 from shared.schemas.api.provider import SCOPES, ConsentDecision, Destination, Interaction
 from shared.schemas.problems import ProblemCode
 
+AUTHORIZE: Final = "/oauth2/authorize"
 SIGN_IN_PAGE: Final = "/oauth2/sign-in"
-_LARGEST_FORM: Final = 16 * 1024
 _UNAUTHORIZED: Final = 401
 _ERROR_PAGE: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Sign-in not possible</title>
@@ -67,7 +68,7 @@ class OAuthRoutes:
         """Return the routes of this resource."""
         return [
             Route("/.well-known/openid-configuration", self.discover, methods=["GET"]),
-            Route("/oauth2/authorize", self.authorize, methods=["GET", "POST"]),
+            Route(AUTHORIZE, self.authorize, methods=["GET", "POST"]),
             Route("/oauth2/interaction", self.interact, methods=["GET"]),
             Route("/oauth2/consent", self.decide, methods=["POST"]),
             Route("/oauth2/token", self.token, methods=["POST"]),
@@ -114,7 +115,10 @@ class OAuthRoutes:
         return JSONResponse(document, headers={"Cache-Control": "public, max-age=300"})
 
     async def authorize(self, request: Request) -> Response:
-        """Send the browser on: back with a code or an error, or to the page that asks."""
+        """Send the browser on: back with a code or an error, or to the page that asks.
+
+        What another site posts comes without the cookie (SameSite); the way that follows has it.
+        """
         try:
             parameters = await _parameters(request)
             asked = await self._asked(parameters)
@@ -123,6 +127,8 @@ class OAuthRoutes:
         except RedirectError as error:
             return _see_other(error.location)
         session = await self._authorization.session(self._cookie.read(request))
+        if session is None and request.method == "POST":
+            return _see_other(f"{AUTHORIZE}?{urlencode(parameters)}")
         needs = await self._authorization.needs(asked, session)
         if not needs and session is not None:
             device = device_of(request)
@@ -201,7 +207,7 @@ class OAuthRoutes:
         return JSONResponse(answer, headers=NO_STORE)
 
     async def _client(self, request: Request) -> tuple[Client, dict[str, str]]:
-        form = await _form(request)
+        form = await read_form(request)
         authorization = request.headers.get("authorization")
         return await clients.authenticate(self._database, authorization, form), form
 
@@ -222,7 +228,7 @@ class OAuthRoutes:
 async def _parameters(request: Request) -> dict[str, str]:
     if request.method == "POST":
         try:
-            return await _form(request)
+            return await read_form(request)
         except OAuthError as error:
             raise UnsafeRequestError(
                 "The application sent a request that cannot be read."
@@ -233,26 +239,10 @@ async def _parameters(request: Request) -> dict[str, str]:
     return dict(pairs)
 
 
-async def _form(request: Request) -> dict[str, str]:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/x-www-form-urlencoded":
-        raise OAuthError("invalid_request", "Send application/x-www-form-urlencoded.")
-    body = await request.body()
-    if len(body) > _LARGEST_FORM:
-        raise OAuthError("invalid_request", "The form is too large.")
-    try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=50)
-    except ValueError as error:
-        raise OAuthError("invalid_request", "The form cannot be read.") from error
-    if len(pairs) != len(dict(pairs)):
-        raise OAuthError("invalid_request", "A parameter came twice.")
-    return dict(pairs)
-
-
 async def _bearer_token(request: Request) -> str:
     authorization = request.headers.get("authorization")
     if authorization is None and request.method == "POST":
-        token = (await _form(request)).get("access_token", "")
+        token = (await read_form(request)).get("access_token", "")
     else:
         scheme, _, token = (authorization or "").partition(" ")
         token = token.strip() if scheme.lower() == "bearer" else ""

@@ -32,6 +32,10 @@ LogoutUri = Annotated[
         "logout token (back-channel logout)",
     ),
 ]
+SessionRequired = Annotated[
+    bool,
+    Field(description="Whether the logout token has to name the session; it always does (`sid`)"),
+]
 IdTokenAlgorithm = Annotated[
     Literal["ES256", "RS256"],
     Field(description="RS256 only for applications that cannot verify ES256"),
@@ -45,6 +49,7 @@ class OAuthClientCreate(Input):
     redirect_uris: RedirectUris
     post_logout_redirect_uris: LogoutRedirectUris = Field(default=[])
     backchannel_logout_uri: LogoutUri = None
+    backchannel_logout_session_required: SessionRequired = False
     id_token_signed_response_alg: IdTokenAlgorithm = Field(default="ES256")
     scopes: list[Scope] = Field(default=["openid", "profile", "email"])
     is_public: bool = Field(
@@ -62,6 +67,7 @@ class OAuthClientUpdate(Input):
     redirect_uris: RedirectUris | None = None
     post_logout_redirect_uris: LogoutRedirectUris | None = None
     backchannel_logout_uri: LogoutUri = None
+    backchannel_logout_session_required: SessionRequired | None = None
     id_token_signed_response_alg: IdTokenAlgorithm | None = None
     scopes: list[Scope] | None = None
     is_trusted: bool | None = None
@@ -75,6 +81,7 @@ class OAuthClient(BaseModel):
     redirect_uris: list[str]
     post_logout_redirect_uris: list[str]
     backchannel_logout_uri: str | None
+    backchannel_logout_session_required: SessionRequired
     id_token_signed_response_alg: IdTokenAlgorithm
     scopes: list[str]
     is_public: bool

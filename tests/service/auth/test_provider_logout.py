@@ -1,9 +1,11 @@
 """Signing out with an OpenID provider, and the applications that may ask, as a table."""
 
 import json
+from typing import Any
 
 import pytest
 
+from services.auth.provider import store
 from tests.service.auth.auth_service import assert_problem, bearer, claims
 from tests.service.auth.oauth_application import AFTER, Application
 
@@ -25,7 +27,6 @@ async def test_the_end_of_the_session_ends_the_sign_in_unless_it_may_stay(
     ("after", "location"),
     [
         (AFTER, f"{AFTER}?state=s"),
-        ("https://evil.example", "/oauth2/logged-out"),
         (None, "/oauth2/logged-out"),
     ],
 )
@@ -67,7 +68,63 @@ async def test_without_proof_a_person_is_asked_before_the_session_ends(
     assert claims(application.session)["sid"] in await application.auth.revoked()
 
 
+async def test_an_administrator_who_acts_as_somebody_signs_in_nowhere(
+    application: Application,
+) -> None:
+    """The sign-in would outlast the hour for which an administrator may act."""
+    answer = await application.auth.client.post(
+        f"/v1/auth/users/{application.session['user']['id']}/impersonate",
+        json={"reason": "ticket 7"},
+        headers=bearer(application.admin),
+    )
+    application.cookie = f"freehold_refresh={answer.json()['refresh_token']}"
+    asked = await application.authorize()
+    assert asked.headers["location"].startswith("/oauth2/sign-in?")
+    assert (
+        "error=login_required" in (await application.authorize(prompt="none")).headers["location"]
+    )
+
+
+@pytest.mark.parametrize("scope", ["openid", "openid offline_access"])
+async def test_a_session_that_ends_this_moment_brings_no_code(
+    application: Application, monkeypatch: pytest.MonkeyPatch, scope: str
+) -> None:
+    found = store.find_browser_session
+
+    async def find_and_end(*args: Any) -> store.BrowserSession | None:
+        session = await found(*args)
+        await application.auth.post("/v1/auth/logout", {}, **bearer(application.session))
+        return session
+
+    monkeypatch.setattr(store, "find_browser_session", find_and_end)
+    assert_problem(await application.authorize(scope=scope), 401, "authentication_required")
+    assert await application.auth.database.fetchval("SELECT count(*) FROM oauth_grants") == 0
+
+
 # Clients
+
+
+async def test_pages_go_on_after_names_of_any_script(application: Application) -> None:
+    names = ["Reports", "Zürich", "Ωmega", "測" * 100, "🐘" * 100]
+    for name in names[1:]:
+        await application.register(name=name)
+    found: list[str] = []
+    cursor: str | None = None
+    for _ in names:
+        listed = await application.auth.client.get(
+            "/v1/auth/oauth-clients",
+            params={"limit": "1"} | ({"cursor": cursor} if cursor else {}),
+            headers=bearer(application.admin),
+        )
+        assert listed.status_code == 200, listed.text
+        found += [item["name"] for item in listed.json()["items"]]
+        cursor = listed.json()["next"]
+    assert sorted(found) == sorted(names)
+    assert cursor is None
+    broken = await application.auth.client.get(
+        "/v1/auth/oauth-clients", params={"cursor": "_w"}, headers=bearer(application.admin)
+    )
+    assert_problem(broken, 400, "invalid_cursor")
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,8 @@ function goOn() {
   const prompts = (parameters.get("prompt") ?? "").split(" ").filter((one) => one !== "login");
   parameters.delete("prompt");
   if (prompts.some(Boolean)) parameters.set("prompt", prompts.join(" "));
+  // Whoever has just signed in is recent enough; the application is told when that was.
+  parameters.delete("max_age");
   location.replace(`/oauth2/authorize?${parameters}`);
 }
 

@@ -1,5 +1,6 @@
 """The pages of signing in, agreeing and signing out, in a real Chromium."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -132,3 +133,88 @@ async def test_an_application_that_is_not_registered_is_a_page_for_people(desk: 
     await desk.page.call("Page.navigate", url=url)
     await desk.page.wait_for("document.body?.innerText.includes('Sign-in not possible')")
     assert PUBLIC_URL not in await desk.page.evaluate("document.body.innerText")
+
+
+async def post_from_elsewhere(desk: Desk, path: str, fields: dict[str, str]) -> None:
+    """Post a form from a page of another site, as a person who presses its button."""
+    other = desk.issuer.replace("localhost", "127.0.0.1")
+    await desk.page.open(f"{other}/.well-known/jwks.json")
+    await desk.page.evaluate(
+        f"""(() => {{
+          const form = document.createElement("form");
+          form.method = "post";
+          form.action = {json.dumps(desk.issuer + path)};
+          for (const [name, value] of Object.entries({json.dumps(fields)})) {{
+            const field = document.createElement("input");
+            [field.type, field.name, field.value] = ["hidden", name, value];
+            form.append(field);
+          }}
+          document.body.append(form);
+          form.submit();
+        }})()"""
+    )
+
+
+async def test_a_form_of_another_site_finds_who_is_signed_in_and_signs_them_out(
+    desk: Desk,
+) -> None:
+    await desk.ask()
+    await desk.log_in()
+    await desk.consent()
+    await desk.page.click("#allow")
+    await desk.arrived()
+    callback = f"{desk.issuer}/callback"
+    asked = desk.application.request(redirect_uri=callback, scope="openid email")
+
+    await post_from_elsewhere(desk, "/oauth2/authorize", asked)
+    brought = await desk.arrived()
+    answer = await desk.application.redeem(brought["code"], redirect_uri=callback)
+
+    open_sessions = (await desk.application.auth.counts())["sessions"]
+    hint = {"id_token_hint": answer.json()["id_token"]}
+    await post_from_elsewhere(desk, "/oauth2/logout", hint)
+    await desk.page.wait_for("location.pathname === '/oauth2/logged-out'")
+    assert (await desk.application.auth.counts())["sessions"] == open_sessions - 1
+
+
+@pytest.mark.parametrize("changes", [{"max_age": "0"}, {"prompt": "login"}])
+async def test_whoever_has_to_sign_in_anew_does_so_once(
+    desk: Desk, changes: dict[str, str]
+) -> None:
+    await desk.ask()
+    await desk.log_in()
+    await desk.consent()
+    await desk.page.click("#allow")
+    await desk.arrived()
+    await desk.page.open("about:blank")
+    await desk.ask(**changes)
+    await desk.log_in()
+    assert "code" in await desk.arrived()
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/oauth2/sign-in", False),
+        ("/oauth2/sign-out", False),
+        ("/oauth2/logged-out", False),
+        ("/oauth2/authorize?client_id=nobody", False),
+        ("/.well-known/jwks.json", True),
+    ],
+)
+async def test_s15_no_page_that_asks_is_shown_in_a_frame(
+    desk: Desk,
+    path: str,
+    shown: bool,  # noqa: FBT001 - a parameter of the table
+) -> None:
+    """Not even by the same origin, whose scripts see what a frame holds if it is shown."""
+    await desk.page.open(f"{desk.issuer}/.well-known/jwks.json")
+    seen = await desk.page.evaluate(
+        f"""new Promise((done) => {{
+          const frame = document.createElement("iframe");
+          frame.src = {json.dumps(desk.issuer + path)};
+          frame.onload = () => done(frame.contentDocument !== null);
+          document.body.append(frame);
+        }})"""
+    )
+    assert seen is shown

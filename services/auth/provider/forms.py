@@ -1,0 +1,28 @@
+"""Forms, in which applications and browsers send what they ask."""
+
+from typing import Final
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from services.auth.provider.errors import OAuthError
+
+FORM: Final = "application/x-www-form-urlencoded"
+_LARGEST_FORM: Final = 16 * 1024
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """Return what a form says, each field once. Raises OAuthError `invalid_request`."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != FORM:
+        raise OAuthError("invalid_request", "Send application/x-www-form-urlencoded.")
+    body = await request.body()
+    if len(body) > _LARGEST_FORM:
+        raise OAuthError("invalid_request", "The form is too large.")
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=50)
+    except ValueError as error:
+        raise OAuthError("invalid_request", "The form cannot be read.") from error
+    if len(pairs) != len(dict(pairs)):
+        raise OAuthError("invalid_request", "A parameter came twice.")
+    return dict(pairs)
