@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,12 @@ from joserfc.jwk import KeySet
 
 from shared.chassis.database import Database
 from tests.parts.processes import new_folder
-from tests.service.auth.auth_service import PASSWORD
+from tests.parts.receiver import Receiver
+from tests.parts.waiting import eventually
+from tests.service.auth.auth_service import PASSWORD, bearer, claims
 from tests.service.auth.federation.browser import administrator
 from tests.service.auth.federation.houses import house
+from tests.service.auth.logout_worker import consume, tokens, worker
 from tests.service.auth.oauth_application import EMAIL, Application
 
 PROGRAM = Path(__file__).with_name("openid_client")
@@ -118,25 +121,44 @@ def _node_version() -> int:
     return int(told.stdout.lstrip("v").partition(".")[0])
 
 
-@pytest.mark.skipif(
+needs_node = pytest.mark.skipif(
     _node_version() < _LEAST_NODE,
     reason=f"openid-client needs npm and Node.js {_LEAST_NODE}, which Debian 12 does not have",
 )
-async def test_openid_client_from_npm_signs_in_renews_and_ends_it(
-    application: Application,
-) -> None:
+
+
+@pytest.fixture(scope="module")
+def packages() -> Iterator[Path]:
+    """The programs, with the packages that their lock names."""
     folder = new_folder("openid-client")
     for file in PROGRAM.iterdir():
         shutil.copy(file, folder)
-    install = ("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
-    await asyncio.to_thread(subprocess.run, install, cwd=folder, check=True, capture_output=True)
+    install = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+    done = subprocess.run(install, cwd=folder, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@needs_node
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
+async def test_openid_client_from_npm_signs_in_renews_and_ends_it(
+    application: Application, packages: Path, algorithm: str
+) -> None:
+    await application.register(
+        name="openid-client",
+        redirect_uris=[ARRIVAL],
+        post_logout_redirect_uris=[AFTER],
+        id_token_signed_response_alg=algorithm,
+        is_trusted=False,
+    )
     client = application.client
     process = await asyncio.create_subprocess_exec(
         "node",
         "log_in.mjs",
         *(application.auth.settings.public_url, client["client_id"], client["client_secret"]),
-        *(ARRIVAL, AFTER),
-        cwd=folder,
+        *(ARRIVAL, AFTER, algorithm),
+        cwd=packages,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -151,12 +173,46 @@ async def test_openid_client_from_npm_signs_in_renews_and_ends_it(
         if process.returncode is None:
             process.kill()
         await process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
 
     assert got["user"]["email"] == EMAIL
     assert got["sub"] == got["user"]["sub"] == got["renewed"]
     assert (got["active"], got["activeAfterRevocation"]) == (True, False)
     assert got["logout"].startswith(f"{application.auth.settings.public_url}/oauth2/logout?")
+
+
+@needs_node
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
+async def test_an_application_in_javascript_believes_a_logout_token(
+    served: Application, packages: Path, algorithm: str
+) -> None:
+    receiver = Receiver()
+    await receiver.start()
+    await served.register(
+        name="Listener",
+        backchannel_logout_uri=receiver.url,
+        backchannel_logout_session_required=True,
+        id_token_signed_response_alg=algorithm,
+    )
+    signed_in = claims({"access_token": (await served.sign_in())["id_token"]})
+    await served.auth.post("/v1/auth/logout", {}, **bearer(served.session))
+    async with worker(served.auth) as notices:
+        await consume(served.auth, notices)
+        await eventually(receiver.count, 1)
+    await receiver.stop()
+    [token] = tokens(receiver)
+    issuer, client_id = served.auth.settings.public_url, served.client["client_id"]
+
+    async def hear(audience: str) -> subprocess.CompletedProcess[str]:
+        command = ["node", "hear_logout.mjs", issuer, audience, algorithm, token]
+        return await asyncio.to_thread(
+            subprocess.run, command, cwd=packages, check=False, capture_output=True, text=True
+        )
+
+    heard = await hear(client_id)
+    assert heard.returncode == 0, heard.stderr
+    said = json.loads(heard.stdout)
+    assert (said["sub"], said["sid"]) == (signed_in["sub"], signed_in["sid"])
+    assert 'unexpected "aud" claim value' in (await hear("client-of-somebody-else")).stderr
 
 
 async def _told(process: asyncio.subprocess.Process) -> Any:

@@ -4,7 +4,7 @@
 import { createInterface } from "node:readline/promises";
 import * as client from "openid-client";
 
-const [issuer, clientId, clientSecret, redirectUri, afterLogout] = process.argv.slice(2);
+const [issuer, clientId, clientSecret, redirectUri, afterLogout, algorithm] = process.argv.slice(2);
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const tell = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 const hear = async () => JSON.parse((await lines.next()).value);
@@ -12,9 +12,13 @@ const hear = async () => JSON.parse((await lines.next()).value);
 const config = await client.discovery(
   new URL(issuer),
   clientId,
-  { client_secret: clientSecret, use_mtls_endpoint_aliases: false },
+  {
+    client_secret: clientSecret,
+    id_token_signed_response_alg: algorithm,
+    use_mtls_endpoint_aliases: false,
+  },
   client.ClientSecretBasic(clientSecret),
-  { execute: [client.allowInsecureRequests] },
+  { execute: [client.allowInsecureRequests, client.enableNonRepudiationChecks] },
 );
 
 const verifier = client.randomPKCECodeVerifier();
