@@ -11,6 +11,7 @@ from services.auth.provider.logout_notices import (
     EVENT,
     NotifyApplication,
 )
+from shared.chassis.jobs import worker as jobs_worker
 from tests.parts.receiver import Receiver, answer
 from tests.parts.waiting import eventually
 from tests.service.auth.auth_service import PASSWORD, PUBLIC_URL, AuthService, bearer, claims
@@ -30,6 +31,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 async def no_jobs(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
     await auth.database.execute("TRUNCATE jobs")
     monkeypatch.setattr(NotifyApplication, "backoff_seconds", 0.02)
+    monkeypatch.setattr(jobs_worker, "POLL_SECONDS", 0.05)
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from shared.chassis.errors import PermanentFailure
 from shared.chassis.payloads import PayloadTooLarge
 from shared.chassis.settings import BusSettings
 from shared.schemas.events.auth import SignupRequested
-from shared.schemas.events.envelope import Event, EventData
+from shared.schemas.events.envelope import Event
 from shared.schemas.events.files import FileRejected
+from shared.schemas.events.subscriptions import SUBSCRIPTIONS
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.waiting import eventually
 from tests.service.chassis.conftest import Messaging
@@ -218,7 +219,7 @@ async def test_every_event_reaches_the_consumer_of_all(messaging: Messaging) -> 
         messaging.database,
         messaging.lifecycle,
         queue="jobs.events",
-        handlers={EventData: note},
+        handlers=dict.fromkeys(SUBSCRIPTIONS["jobs.events"], note),
     )
     link = uuid4()
     connection = await messaging.bus.connect("tests")
