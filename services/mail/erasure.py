@@ -19,6 +19,8 @@ from shared.schemas.events.envelope import Event
 
 SERVICE: Final = "mail"
 BATCH_MESSAGES: Final = 1000
+FIRST_LOOK: Final = timedelta(seconds=3)
+"""By then the farewell has usually gone out."""
 LOOK_AGAIN: Final = timedelta(seconds=20)
 
 
@@ -54,7 +56,9 @@ class Erasure:
 
     async def on_user_deleted(self, transaction: Transaction, event: Event[UserDeleted]) -> None:
         """Queue the removal in the inbox's transaction."""
-        await self._jobs.enqueue(transaction, EraseMessages(user_id=event.data.user_id))
+        await self._jobs.enqueue(
+            transaction, EraseMessages(user_id=event.data.user_id), delay=FIRST_LOOK
+        )
 
     async def erase(self, job: RunningJob[EraseMessages]) -> None:
         """Remove one batch and look again later, or confirm.

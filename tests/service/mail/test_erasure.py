@@ -20,6 +20,7 @@ URL = "http://127.0.0.1:8080"
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasure, "FIRST_LOOK", timedelta(0))
     monkeypatch.setattr(erasure, "LOOK_AGAIN", timedelta(seconds=0.1))
     monkeypatch.setattr(EraseMessages, "backoff_seconds", 0.05)
     monkeypatch.setattr(SendMessage, "backoff_seconds", 0.05)
