@@ -1,8 +1,8 @@
 """What a million accounts cost the reads of one.
 
 `./freehold bench accounts` starts PostgreSQL with two databases, one with a thousand accounts and
-one with a million, each account with two sessions, and lets the auth service read both by turns.
-Medians; the target is 1.3 times the small one.
+one with a million, each account with two sessions and two entries in the log, and lets the auth
+service read both by turns. Medians; the target is 1.3 times the small one.
 """
 
 import asyncio
@@ -37,7 +37,10 @@ WITH added AS (
   SELECT gen_random_uuid(), 'user' || number || '@example.com', 'User ' || number, $3,
          now() - number * interval '1 minute'
     FROM generate_series($1::integer, $2::integer) AS number
-  RETURNING id)
+  RETURNING id), logged AS (
+  INSERT INTO audit_log (id, action, actor_id, user_id, address)
+  SELECT gen_random_uuid(), 'session.opened', id, id, '203.0.113.7'
+    FROM added, generate_series(1, 2))
 INSERT INTO sessions (id, user_id, token_delivery, idle_expires_at, expires_at, methods)
 SELECT gen_random_uuid(), id, 'cookie', now() + interval '14 days', now() + interval '30 days',
        '{pwd}'
@@ -74,6 +77,7 @@ class Installation:
             "list users": lambda: self._get("/v1/auth/users"),
             "search users": lambda: self._get("/v1/auth/users?query=user77"),
             "read the activity": lambda: self._get("/v1/auth/me/activity"),
+            "read the log": lambda: self._get("/v1/auth/audit"),
         }
 
     async def _time(self, name: str, act: Callable[[], Awaitable[object]]) -> None:
@@ -101,7 +105,7 @@ async def fill(database: Database, accounts: int) -> None:
     password_hash = await database.fetchval("SELECT password_hash FROM users LIMIT 1")
     for first in range(0, accounts, BATCH):
         await database.execute(FILL, first, min(first + BATCH, accounts) - 1, password_hash)
-    for table in ("users", "sessions"):
+    for table in ("users", "sessions", "audit_log"):
         await database.execute(f"ANALYZE {table}")
 
 

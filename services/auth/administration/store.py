@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from services.auth.records import Account, EndedSession
@@ -13,6 +13,10 @@ from shared.chassis.queries import load_queries
 from shared.schemas.roles import ADMINISTRATOR
 
 SQL = load_queries(__file__)
+
+_NEWEST: Final = UUID(int=2**128 - 1)
+_LAST: Final = chr(0x10FFFF)
+"""Behind whatever a text goes on with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,8 @@ async def list_users(
     if chosen.query is None:
         rows = await executor.fetch(SQL["list_users"], *filters)
     else:
-        rows = await executor.fetch(SQL["search_users"], *filters, _pattern(chosen.query))
+        begins = chosen.query.lower()
+        rows = await executor.fetch(SQL["search_users"], *filters, begins, begins + _LAST)
     return [account_from(row) for row in rows]
 
 
@@ -112,15 +117,18 @@ async def list_audit_entries(
     action: str | None = None,
 ) -> list[AuditRow]:
     """Return acts, newest first."""
-    rows = await executor.fetch(SQL["list_audit_entries"], before, limit, user_id, actor_id, action)
+    name = "list_audit_entries"
+    if user_id is not None:
+        name += "_of_user"
+    elif actor_id is not None:
+        name += "_of_actor"
+    elif action is not None:
+        name += "_of_action"
+    newest = _NEWEST if before is None else before
+    rows = await executor.fetch(SQL[name], newest, limit, user_id, actor_id, action)
     return [
         AuditRow(
             **{**dict(row), "address": None if row["address"] is None else str(row["address"])}
         )
         for row in rows
     ]
-
-
-def _pattern(query: str) -> str:
-    escaped = query.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"{escaped}%"
