@@ -75,7 +75,8 @@ class Installation:
             "list sessions": lambda: self._get("/v1/auth/sessions"),
             "list API keys": lambda: self._get("/v1/auth/api-keys"),
             "list users": lambda: self._get("/v1/auth/users"),
-            "search users": lambda: self._get("/v1/auth/users?query=user77"),
+            "search an address": lambda: self._get("/v1/auth/users?query=user777@"),
+            "search a beginning": lambda: self._get("/v1/auth/users?query=user7"),
             "read the activity": lambda: self._get("/v1/auth/me/activity"),
             "read the log": lambda: self._get("/v1/auth/audit"),
         }

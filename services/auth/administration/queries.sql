@@ -9,21 +9,23 @@ ORDER BY id DESC
 LIMIT $2;
 
 -- name: search_users
--- A page of the first thousand accounts whose address or name begins so, newest first. The bounds
--- are compared byte by byte, as the indexes are ordered: a LIKE with a parameter would read them
--- only until the server settles on one plan for all patterns.
+-- A page of the first two hundred accounts each whose address or name begins so, newest first. The
+-- bounds are compared byte by byte, as the indexes are ordered: a LIKE with a parameter would read
+-- them only until the server settles on one plan for all patterns.
 WITH found AS (
-    (SELECT id FROM users WHERE email ~>=~ $5 AND email ~<~ $6
-      ORDER BY email USING ~<~ LIMIT 1000)
+    (SELECT id, email, name, password_hash, roles, created_at, disabled_at
+       FROM users WHERE email ~>=~ $5 AND email ~<~ $6
+      ORDER BY email USING ~<~ LIMIT 200)
     UNION
-    (SELECT id FROM users WHERE name IS NOT NULL AND lower(name) ~>=~ $5 AND lower(name) ~<~ $6
-      ORDER BY lower(name) USING ~<~ LIMIT 1000))
-SELECT users.id, email, name, password_hash, roles, created_at, disabled_at
-FROM found JOIN users ON users.id = found.id
-WHERE ($1::uuid IS NULL OR users.id < $1)
+    (SELECT id, email, name, password_hash, roles, created_at, disabled_at
+       FROM users WHERE name IS NOT NULL AND lower(name) ~>=~ $5 AND lower(name) ~<~ $6
+      ORDER BY lower(name) USING ~<~ LIMIT 200))
+SELECT id, email, name, password_hash, roles, created_at, disabled_at
+FROM found
+WHERE ($1::uuid IS NULL OR id < $1)
   AND ($3::text IS NULL OR $3 = ANY (roles))
   AND ($4::boolean IS NULL OR (disabled_at IS NOT NULL) = $4)
-ORDER BY users.id DESC
+ORDER BY id DESC
 LIMIT $2;
 
 -- name: lock_user

@@ -57,7 +57,7 @@ class AuditRow:
 async def list_users(
     executor: Executor, chosen: UserFilter, *, before: UUID | None, limit: int
 ) -> list[Account]:
-    """Return accounts, newest first; of a search the first thousand matches."""
+    """Return accounts, newest first; a search finds two hundred by address and by name each."""
     filters = (before, limit, chosen.role, chosen.disabled)
     if chosen.query is None:
         rows = await executor.fetch(SQL["list_users"], *filters)

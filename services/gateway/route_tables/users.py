@@ -24,7 +24,7 @@ USER_ROUTES: Final = (
         answer=Page[users.ManagedUser],
         parameters=(
             *PAGING,
-            _query("query", "What address or name begins with; the first thousand are searched"),
+            _query("query", "What address or name begins with; two hundred of each are found"),
             _query("role", "Only accounts with this role"),
             _query("disabled", "Only disabled accounts, or only others", "boolean"),
         ),
