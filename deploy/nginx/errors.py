@@ -4,13 +4,8 @@ import json
 from typing import Final
 
 from deploy.nginx.syntax import block, literal, mapping
-from shared.schemas.problems import (
-    PROBLEM_CONTENT_TYPE,
-    PROBLEMS,
-    ProblemCode,
-    ProblemDetails,
-    problem_type,
-)
+from shared.schemas.problem_kinds import PROBLEMS
+from shared.schemas.problems import PROBLEM_CONTENT_TYPE, ProblemCode, ProblemDetails, problem_type
 
 PREFIX: Final = "/_problem/"
 

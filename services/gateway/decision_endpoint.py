@@ -9,7 +9,8 @@ from services.gateway.decision_path import DECISION_PATH
 from services.gateway.decisions import ADMITTED, Admission, Door
 from services.gateway.routing import Refusal
 from shared.chassis.telemetry.tracing import request_id
-from shared.schemas.problems import PROBLEMS, ProblemCode
+from shared.schemas.problem_kinds import PROBLEMS
+from shared.schemas.problems import ProblemCode
 
 DECISIONS: Final = Counter(
     "gateway_decisions_total",

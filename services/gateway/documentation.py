@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from shared.schemas.problems import PROBLEMS
+from shared.schemas.problem_kinds import PROBLEMS
 
 _PAGES: Final = Path(__file__).parent / "pages"
 _METHODS: Final = ("get", "post", "put", "patch", "delete")

@@ -29,7 +29,8 @@ from services.realtime.settings import RealtimeSettings
 from shared.chassis.errors import Problem, Unavailable
 from shared.chassis.identity.revocations import RevocationList
 from shared.chassis.identity.tokens import Identity, InvalidToken, TokenVerifier
-from shared.schemas.problems import PROBLEMS, ProblemCode
+from shared.schemas.problem_kinds import PROBLEMS
+from shared.schemas.problems import ProblemCode
 
 _CLOSE_CODES: Final[dict[HTTPStatus | None, int]] = {
     HTTPStatus.FORBIDDEN: CloseCode.FORBIDDEN,

@@ -2,13 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from shared.schemas.problems import (
-    PROBLEMS,
-    FieldError,
-    ProblemCode,
-    ProblemDetails,
-    problem_type,
-)
+from shared.schemas.problem_kinds import PROBLEMS
+from shared.schemas.problems import FieldError, ProblemCode, ProblemDetails, problem_type
 
 RETRY_AFTER_SECONDS = 5
 

@@ -13,7 +13,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from shared.schemas.problems import PROBLEMS, ProblemCode
+from shared.schemas.problem_kinds import PROBLEMS
+from shared.schemas.problems import ProblemCode
 from tests.journey.client import Client
 from tests.journey.stack import RunningStack, new_address
 

@@ -18,7 +18,8 @@ from starlette.types import ASGIApp, Message
 from shared.chassis.errors import Problem, Unavailable
 from shared.chassis.http import http_application, json_response, read_json
 from shared.chassis.telemetry.tracing import is_traceparent, request_id, traceparent
-from shared.schemas.problems import PROBLEMS, ProblemCode
+from shared.schemas.problem_kinds import PROBLEMS
+from shared.schemas.problems import ProblemCode
 
 SECRET = "the-password-of-the-database"
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

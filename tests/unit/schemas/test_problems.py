@@ -2,7 +2,8 @@
 
 import pytest
 
-from shared.schemas.problems import PROBLEMS, ProblemCode, ProblemDetails, problem_type
+from shared.schemas.problem_kinds import PROBLEMS
+from shared.schemas.problems import ProblemCode, ProblemDetails, problem_type
 
 
 def test_every_code_has_its_kind_and_there_is_none_without_a_code() -> None:
