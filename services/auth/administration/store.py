@@ -117,15 +117,16 @@ async def list_audit_entries(
     action: str | None = None,
 ) -> list[AuditRow]:
     """Return acts, newest first."""
-    name = "list_audit_entries"
     if user_id is not None:
-        name += "_of_user"
+        statement = SQL["list_audit_entries_of_user"]
     elif actor_id is not None:
-        name += "_of_actor"
+        statement = SQL["list_audit_entries_of_actor"]
     elif action is not None:
-        name += "_of_action"
+        statement = SQL["list_audit_entries_of_action"]
+    else:
+        statement = SQL["list_audit_entries"]
     newest = _NEWEST if before is None else before
-    rows = await executor.fetch(SQL[name], newest, limit, user_id, actor_id, action)
+    rows = await executor.fetch(statement, newest, limit, user_id, actor_id, action)
     return [
         AuditRow(
             **{**dict(row), "address": None if row["address"] is None else str(row["address"])}
