@@ -17,6 +17,8 @@ SESSION_TOKEN_SECONDS = 900
 API_KEY_TOKEN_SECONDS = 60
 REVOCATION_LIFETIME = timedelta(seconds=SESSION_TOKEN_SECONDS + 60)
 """How long a revocation is kept: the longest token and a minute for clocks that differ."""
+KEY_REVOCATION_LIFETIME = timedelta(seconds=API_KEY_TOKEN_SECONDS + 60)
+"""The same of an API key, whose tokens are short: one that is good again is refused until then."""
 
 
 class AccessTokenIssuer:

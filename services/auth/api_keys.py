@@ -15,7 +15,7 @@ from services.auth.access_tokens import AccessTokenIssuer
 from services.auth.audit.log import Action, record
 from services.auth.networks import network_of
 from services.auth.records import ApiKeyRow, Device
-from services.auth.revocations import revoke
+from services.auth.revocations import revoke_keys
 from shared.chassis.database import ConstraintViolation, Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.outbox import Outbox
@@ -92,7 +92,7 @@ class ApiKeys:
             deleted = await store.delete_api_key(transaction, key_id, owner_id=owner.id)
             if deleted is None:
                 raise Problem(ProblemCode.API_KEY_NOT_FOUND)
-            await revoke(transaction, self._outbox, [deleted])
+            await revoke_keys(transaction, self._outbox, [deleted])
             await _log(transaction, Action.API_KEY_DELETED, owner, key_id)
 
     async def exchange(

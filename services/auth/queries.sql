@@ -198,11 +198,14 @@ WHERE id IN (
 RETURNING id, user_id;
 
 -- name: insert_revocations
--- Forbid the access tokens of ended sessions until the last of them has expired.
+-- Forbid the access tokens of ended sessions until the last of them has expired. A key that was
+-- good again in between is refused anew.
 INSERT INTO revocations (session_id, user_id, expires_at)
 SELECT session_id, user_id, now() + $3::interval
 FROM unnest($1::uuid[], $2::uuid[]) AS ended (session_id, user_id)
-ON CONFLICT ON CONSTRAINT revocations_pkey DO NOTHING;
+ON CONFLICT ON CONSTRAINT revocations_pkey DO UPDATE
+SET expires_at = greatest(revocations.expires_at, excluded.expires_at),
+    recorded_by = pg_current_xact_id();
 
 -- name: revocation_position
 -- Where a reader of revocations stands: every transaction below it has ended. The history

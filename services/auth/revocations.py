@@ -1,9 +1,10 @@
 """Making the access tokens of ended sessions worthless, and telling the doors about it."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from services.auth import store
-from services.auth.access_tokens import REVOCATION_LIFETIME
+from services.auth.access_tokens import KEY_REVOCATION_LIFETIME, REVOCATION_LIFETIME
 from services.auth.records import EndedSession, Revocation
 from shared.chassis.database import Executor, Transaction
 from shared.chassis.outbox import Outbox
@@ -11,13 +12,30 @@ from shared.schemas.events.auth import SessionRevoked
 
 
 async def revoke(transaction: Transaction, outbox: Outbox, ended: Sequence[EndedSession]) -> None:
-    """Record that sessions, or API keys, ended: a row and an event each, in the act's transaction.
+    """Record that sessions ended: a row and an event each, in the act's transaction.
 
     The rows of the sessions are locked by their removal, which keeps the order of their events.
     """
+    await _revoke(transaction, outbox, ended, lifetime=REVOCATION_LIFETIME)
+
+
+async def revoke_keys(
+    transaction: Transaction, outbox: Outbox, ended: Sequence[EndedSession]
+) -> None:
+    """Record that API keys ended, or that their owner was shut out, as `revoke` does."""
+    await _revoke(transaction, outbox, ended, lifetime=KEY_REVOCATION_LIFETIME)
+
+
+async def _revoke(
+    transaction: Transaction,
+    outbox: Outbox,
+    ended: Sequence[EndedSession],
+    *,
+    lifetime: timedelta,
+) -> None:
     if not ended:
         return
-    await store.insert_revocations(transaction, ended, lifetime=REVOCATION_LIFETIME)
+    await store.insert_revocations(transaction, ended, lifetime=lifetime)
     for session in ended:
         await outbox.emit(
             transaction,

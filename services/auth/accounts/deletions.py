@@ -15,7 +15,7 @@ from services.auth.mailing.mails import AccountMails
 from services.auth.mailing.store import Mail
 from services.auth.organisations.members import leave_everything
 from services.auth.records import Account, Device
-from services.auth.revocations import revoke
+from services.auth.revocations import revoke_keys
 from services.auth.sessions import Sessions
 from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
@@ -84,7 +84,7 @@ class Deletions:
         # Revoked first: their tokens would outlive the account otherwise.
         await self._sessions.end_others(transaction, user_id=account.id, keep=None)
         keys = await store.delete_api_keys(transaction, account.id)
-        await revoke(transaction, self._outbox, keys)
+        await revoke_keys(transaction, self._outbox, keys)
 
 
 def _farewell(account: Account) -> Mail:

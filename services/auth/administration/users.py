@@ -8,7 +8,7 @@ from services.auth.administration import store
 from services.auth.audit.log import Action, record
 from services.auth.names import clean_name
 from services.auth.records import Account, Device
-from services.auth.revocations import revoke
+from services.auth.revocations import revoke_keys
 from services.auth.roles.roles import require_fitting, require_known
 from services.auth.sessions import Sessions
 from shared.chassis.database import Database, Transaction
@@ -77,7 +77,7 @@ class Users:
                 return
             await self._sessions.end_others(transaction, user_id=user_id, keep=None)
             keys = await store.list_key_ids(transaction, user_id)
-            await revoke(transaction, self._outbox, keys)
+            await revoke_keys(transaction, self._outbox, keys)
             await self._outbox.emit(
                 transaction, UserDisabled(user_id=user_id), subject=str(user_id)
             )
@@ -91,7 +91,7 @@ class Users:
             )
 
     async def enable(self, user_id: UUID, by: UUID, device: Device) -> None:
-        """Let the owner in again; keys work again when the last refusal of them has run out.
+        """Let the owner in again; keys work again once their refusals end, in two minutes at most.
 
         Raises a 404 problem. Doing it twice changes nothing.
         """

@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 from services.auth.accounts.store import insert_deletion
 from services.auth.audit.log import Action, record
 from services.auth.records import Device
-from services.auth.revocations import revoke
+from services.auth.revocations import revoke_keys
 from services.auth.service_accounts import store
 from services.auth.service_accounts.store import ServiceAccountRow
 from shared.chassis.database import Database, Transaction
@@ -74,7 +74,7 @@ class ServiceAccounts:
             row = await _locked(transaction, account_id)
             if await store.set_service_account_disabled(transaction, row.id, disabled=True):
                 keys = await store.list_service_account_keys(transaction, row.id)
-                await revoke(transaction, self._outbox, keys)
+                await revoke_keys(transaction, self._outbox, keys)
                 await _log(transaction, Action.SERVICE_ACCOUNT_DISABLED, row, by, device)
         return await self.read(account_id)
 
@@ -97,7 +97,7 @@ class ServiceAccounts:
         async with self._database.transaction() as transaction:
             row = await _locked(transaction, account_id)
             keys = await store.delete_service_account(transaction, row.id)
-            await revoke(transaction, self._outbox, keys)
+            await revoke_keys(transaction, self._outbox, keys)
             await insert_deletion(
                 transaction, row.id, actor_id=by, traces=None, services=ERASING_SERVICES
             )

@@ -1,7 +1,9 @@
 """What administrators do with other people's accounts, and that nobody else does."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -215,3 +217,28 @@ async def test_the_log_is_not_rewritten(auth: AuthService, admin: dict[str, Any]
     del admin
     with pytest.raises(asyncpg.RaiseError, match="not changed"):
         await auth.database.execute("UPDATE audit_log SET action = 'x.y'")
+
+
+async def test_a_key_that_was_good_again_for_a_while_is_refused_anew(
+    auth: AuthService, admin: dict[str, Any], ada: dict[str, Any]
+) -> None:
+    key = await call(
+        auth, "POST", "/v1/auth/api-keys", ada, {"name": "app", "scopes": ["files:read"]}
+    )
+    path = f"/v1/auth/users/{ada['user']['id']}"
+    left = "SELECT expires_at - now() FROM revocations WHERE session_id = $1"
+
+    await call(auth, "POST", f"{path}/disable", admin, {})
+    assert await auth.database.fetchval(left, UUID(key.json()["id"])) <= timedelta(minutes=2)
+    await auth.database.execute(
+        "UPDATE revocations SET expires_at = now() + interval '1 second', recorded_by = '3'"
+    )
+    cursor = (await auth.internal("GET", "/internal/revocations", source="gateway")).json()[
+        "cursor"
+    ]
+    await call(auth, "POST", f"{path}/enable", admin)
+    await call(auth, "POST", f"{path}/disable", admin, {})
+
+    assert await auth.database.fetchval(left, UUID(key.json()["id"])) > timedelta(minutes=1)
+    news = await auth.internal("GET", f"/internal/revocations?since={cursor}", source="gateway")
+    assert key.json()["id"] in {item["session_id"] for item in news.json()["items"]}
