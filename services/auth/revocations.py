@@ -36,12 +36,13 @@ async def _revoke(
     if not ended:
         return
     await store.insert_revocations(transaction, ended, lifetime=lifetime)
-    for session in ended:
-        await outbox.emit(
-            transaction,
-            SessionRevoked(session_id=session.id, user_id=session.user_id),
-            subject=str(session.id),
-        )
+    await outbox.emit_all(
+        transaction,
+        [
+            (SessionRevoked(session_id=session.id, user_id=session.user_id), str(session.id))
+            for session in ended
+        ],
+    )
 
 
 class RevocationFeed:

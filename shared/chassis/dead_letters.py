@@ -101,9 +101,7 @@ async def retry_dead_letter(transaction: Transaction, outbox: Outbox, letter_id:
         return False
     if not isinstance(row["body"], dict):
         raise Unreadable
-    await outbox.send_again(
-        transaction, queue=row["consumer"], event_id=row["event_id"], body=row["body"]
-    )
+    await outbox.send_again(transaction, [(row["event_id"], row["body"])], queue=row["consumer"])
     return True
 
 
@@ -115,10 +113,10 @@ async def retry_dead_letters(
     With a type, those of the type.
     """
     rows = await transaction.fetch(SQL["take_dead_letters"], consumer, RETRY_BATCH, event_type)
-    for row in sorted(rows, key=lambda row: row["id"]):
-        await outbox.send_again(
-            transaction, queue=consumer, event_id=row["event_id"], body=row["body"]
-        )
+    oldest_first = sorted(rows, key=lambda row: row["id"])
+    await outbox.send_again(
+        transaction, [(row["event_id"], row["body"]) for row in oldest_first], queue=consumer
+    )
     return len(rows)
 
 

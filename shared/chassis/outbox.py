@@ -1,7 +1,8 @@
 """The only door to the bus: a row written together with the change it tells of."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -14,6 +15,13 @@ from shared.schemas.events.registry import EVENT_TYPES, RESERVED_NOUNS
 
 EVENTS_EXCHANGE = "freehold.events"
 REALTIME_EXCHANGE = "freehold.realtime"
+
+
+class _Message(NamedTuple):
+    id: UUID
+    routing_key: str
+    subject: str
+    body: dict[str, Any]
 
 
 class Outbox:
@@ -29,20 +37,17 @@ class Outbox:
         transaction before. Raises ValueError for a type that is not in the registry,
         PayloadTooLarge for more than 256 KiB.
         """
-        if EVENT_TYPES.get(data.event_type) is not type(data):
-            raise ValueError(f"event type {data.event_type} is not registered")
-        event: Event[EventData] = Event(
-            id=uuid7(),
-            type=data.event_type,
-            version=data.event_version,
-            time=datetime.now(UTC),
-            source=self._source,
-            subject=subject,
-            traceparent=traceparent.get(),
-            data=data,
-        )
-        await self._append_event(transaction, event)
+        event = self._event(data, subject)
+        await self._append_events(transaction, [event])
         return event.id
+
+    async def emit_all(
+        self, transaction: Transaction, events: Sequence[tuple[EventData, str]]
+    ) -> None:
+        """Queue many events, each with its subject, in their order, as `emit` does for one."""
+        await self._append_events(
+            transaction, [self._event(data, subject) for data, subject in events]
+        )
 
     async def emit_application_event(
         self,
@@ -71,32 +76,20 @@ class Outbox:
             traceparent=traceparent.get(),
             data=data,
         )
-        await self._append_event(transaction, event)
+        await self._append_events(transaction, [event])
         return event.id
 
     async def send_again(
-        self, transaction: Transaction, *, queue: str, event_id: UUID, body: dict[str, Any]
+        self, transaction: Transaction, events: Sequence[tuple[UUID, dict[str, Any]]], *, queue: str
     ) -> None:
-        """Queue an event once more for one consumer alone, by its queue."""
+        """Queue events, each an id and a body, once more for one consumer alone, by its queue."""
         await self._append(
             transaction,
-            event_id,
+            [
+                _Message(event_id, queue, str(body.get("subject", event_id)), body)
+                for event_id, body in events
+            ],
             exchange="",
-            routing_key=queue,
-            subject=str(body.get("subject", event_id)),
-            body=body,
-        )
-
-    async def _append_event(self, transaction: Transaction, event: Event[Any]) -> None:
-        body = event.model_dump(mode="json", serialize_as_any=True)
-        require_payload(body)
-        await self._append(
-            transaction,
-            event.id,
-            exchange=EVENTS_EXCHANGE,
-            routing_key=event.type,
-            subject=event.subject,
-            body=body,
         )
 
     async def publish_room_message(
@@ -113,28 +106,47 @@ class Outbox:
         }
         await self._append(
             transaction,
-            message_id,
+            [_Message(message_id, "message", channel, body)],
             exchange=REALTIME_EXCHANGE,
-            routing_key="message",
-            subject=channel,
-            body=body,
         )
         return message_id
 
-    async def _append(
-        self,
-        transaction: Transaction,
-        message_id: UUID,
-        *,
-        exchange: str,
-        routing_key: str,
-        subject: str,
-        body: dict[str, Any],
-    ) -> None:
-        await transaction.execute(
-            SQL["append_to_outbox"], message_id, exchange, routing_key, subject, body
+    def _event(self, data: EventData, subject: str) -> Event[EventData]:
+        if EVENT_TYPES.get(data.event_type) is not type(data):
+            raise ValueError(f"event type {data.event_type} is not registered")
+        return Event(
+            id=uuid7(),
+            type=data.event_type,
+            version=data.event_version,
+            time=datetime.now(UTC),
+            source=self._source,
+            subject=subject,
+            traceparent=traceparent.get(),
+            data=data,
         )
-        await transaction.execute(SQL["wake_relay"], notification_channel(self._source))
+
+    async def _append_events(self, transaction: Transaction, events: Sequence[Event[Any]]) -> None:
+        messages = []
+        for event in events:
+            body = event.model_dump(mode="json", serialize_as_any=True)
+            require_payload(body)
+            messages.append(_Message(event.id, event.type, event.subject, body))
+        await self._append(transaction, messages, exchange=EVENTS_EXCHANGE)
+
+    async def _append(
+        self, transaction: Transaction, messages: Sequence[_Message], *, exchange: str
+    ) -> None:
+        if not messages:
+            return
+        await transaction.execute(
+            SQL["append_to_outbox"],
+            notification_channel(self._source),
+            exchange,
+            [message.id for message in messages],
+            [message.routing_key for message in messages],
+            [message.subject for message in messages],
+            [message.body for message in messages],
+        )
 
 
 def notification_channel(schema: str) -> str:

@@ -5,12 +5,15 @@
 SELECT 1
 
 -- name: append_to_outbox
--- Queue a message for the relay, in the transaction of the change it tells of.
-INSERT INTO outbox (message_id, exchange, routing_key, subject, body)
-VALUES ($1, $2, $3, $4, $5)
-
--- name: wake_relay
--- Wake the relay after commit; doubles within a transaction collapse into one.
+-- Queue messages for the relay in their order, in the transaction of the change they tell of, and
+-- wake it after the commit; doubles of a call within a transaction collapse into one.
+WITH appended AS (
+  INSERT INTO outbox (message_id, exchange, routing_key, subject, body)
+  SELECT message_id, $2, routing_key, subject, body
+  FROM unnest($3::uuid[], $4::text[], $5::text[], $6::jsonb[])
+    WITH ORDINALITY AS message (message_id, routing_key, subject, body, position)
+  ORDER BY position
+)
 SELECT pg_notify($1, '')
 
 -- name: lock_relay

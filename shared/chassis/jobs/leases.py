@@ -146,15 +146,14 @@ async def fail(
     row = await transaction.fetchrow(SQL["fail_job"], job_id, worker, _errors(cause))
     if row is None:
         return Outcome.LOST
-    await _tell(transaction, outbox, row, cause)
+    await _tell(transaction, outbox, [row], cause)
     return Outcome.FAILED
 
 
 async def fail_deadly(transaction: Transaction, outbox: Outbox, queue: str) -> int:
     """End the jobs that took ten workers with them; return how many there were."""
     rows = await transaction.fetch(SQL["fail_deadly_jobs"], queue, _errors(DEATHS_CAUSE))
-    for row in rows:
-        await _tell(transaction, outbox, row, DEATHS_CAUSE)
+    await _tell(transaction, outbox, rows, DEATHS_CAUSE)
     return len(rows)
 
 
@@ -164,15 +163,20 @@ def backoff(attempt: int, *, first_seconds: float, limit_seconds: float) -> time
     return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311 - jitter needs no cryptography
 
 
-async def _tell(transaction: Transaction, outbox: Outbox, row: Record, cause: str) -> None:
-    failed = JobFailed(
-        job_id=row["id"],
-        queue=row["queue"],
-        kind=row["kind"],
-        attempts=row["attempts"],
-        cause=cause[:LONGEST_CAUSE],
-    )
-    await outbox.emit(transaction, failed, subject=str(row["id"]))
+async def _tell(
+    transaction: Transaction, outbox: Outbox, rows: Sequence[Record], cause: str
+) -> None:
+    failures = [
+        JobFailed(
+            job_id=row["id"],
+            queue=row["queue"],
+            kind=row["kind"],
+            attempts=row["attempts"],
+            cause=cause[:LONGEST_CAUSE],
+        )
+        for row in rows
+    ]
+    await outbox.emit_all(transaction, [(failed, str(failed.job_id)) for failed in failures])
 
 
 def _errors(cause: str) -> list[dict[str, Any]]:
