@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.auth import store
 from services.auth.records import Account
-from shared.chassis.database import Executor
+from shared.chassis.database import Executor, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.identity.tokens import Identity
 from shared.schemas.problems import ProblemCode
@@ -65,6 +65,18 @@ async def own_account(executor: Executor, identity: Identity) -> Account:
         raise Problem(
             ProblemCode.FORBIDDEN, "This key speaks for a service account, which has no profile."
         )
+    if account is None:
+        raise Problem(ProblemCode.TOKEN_INVALID)
+    return account
+
+
+async def lock_own_account(transaction: Transaction, user_id: UUID) -> Account:
+    """Return the caller's account, locked: whoever opens a session of it comes before or after.
+
+    Take it before locks on anything that belongs to the account. Raises a 401 problem if it is
+    gone.
+    """
+    account = await store.lock_user(transaction, user_id)
     if account is None:
         raise Problem(ProblemCode.TOKEN_INVALID)
     return account

@@ -14,7 +14,7 @@ from services.auth.records import Account, Device, Method
 from services.auth.sessions import Grant, Sessions
 from shared.chassis.database import Transaction
 from shared.chassis.errors import Problem
-from shared.chassis.identity.tokens import unauthenticated
+from shared.chassis.identity.tokens import Identity, unauthenticated
 from shared.schemas.api.auth import TokenDelivery
 from shared.schemas.problems import ProblemCode
 
@@ -28,7 +28,12 @@ class FactorRequired:
 
 
 class Entrance:
-    """Opens sessions for proven accounts."""
+    """Opens sessions for proven accounts.
+
+    Each account is read again and held while its session opens: whoever disables it, gives it
+    another password or factor, or ends its sessions at the same time comes before, and is heeded,
+    or after, and ends that session as well.
+    """
 
     def __init__(
         self, sessions: Sessions, challenges: Challenges, known_devices: KnownDevices
@@ -40,36 +45,38 @@ class Entrance:
     async def enter(
         self,
         transaction: Transaction,
-        account: Account,
+        user_id: UUID,
         *,
         method: Method,
         token_delivery: TokenDelivery,
         device: Device,
+        password_hash: str | None = None,
     ) -> Grant | FactorRequired:
         """Open a session after a first proof, unless a second one has to follow.
 
-        Hand the grant out only after the commit. Raises a 403 problem for a disabled account,
-        which is told only to who proved to be its owner.
+        `password_hash` is the one that a password was checked against. Hand the grant out only
+        after the commit. Raises a 403 problem for a disabled account, which is told only to who
+        proved to be its owner, and 401 `invalid_credentials` where the account was deleted or got
+        another password meanwhile.
         """
-        further = await self._challenges.methods(transaction, account.id)
+        account = await self._held(transaction, user_id)
+        if password_hash is not None and password_hash != account.password_hash:
+            raise Problem(ProblemCode.INVALID_CREDENTIALS)
+        further = await self._challenges.methods(transaction, user_id)
         if further:
             token = await self._challenges.open(
-                transaction, account, first=method, token_delivery=token_delivery
+                transaction, user_id, first=method, token_delivery=token_delivery
             )
             await record(
                 transaction,
                 Action.FACTOR_REQUIRED,
-                user_id=account.id,
+                user_id=user_id,
                 device=device,
                 method=method.value,
             )
             return FactorRequired(token, further)
-        return await self.open(
-            transaction,
-            account,
-            methods=(method,),
-            token_delivery=token_delivery,
-            device=device,
+        return await self._welcome(
+            transaction, account, methods=(method,), token_delivery=token_delivery, device=device
         )
 
     async def complete(
@@ -77,12 +84,9 @@ class Entrance:
     ) -> Grant:
         """Open the session of a challenge whose second proof was good. Raises as `enter` does."""
         await self._challenges.settle(transaction, challenge)
-        account = await store.find_user(transaction, challenge.user_id)
-        if account is None:
-            raise Problem(ProblemCode.MFA_TOKEN_INVALID)
         return await self.open(
             transaction,
-            account,
+            challenge.user_id,
             methods=(challenge.first, method),
             token_delivery=challenge.token_delivery,
             device=device,
@@ -91,7 +95,7 @@ class Entrance:
     async def step_up(
         self,
         transaction: Transaction,
-        session_id: UUID,
+        identity: Identity,
         *,
         proved: Iterable[Method],
         device: Device,
@@ -102,10 +106,12 @@ class Entrance:
         several step-ups of one session at the same time one succeeds. Raises a 401 problem if the
         session has ended, and as `enter` does.
         """
-        found = await store.lock_session(transaction, session_id)
-        if found is None:
+        # The account first, as everywhere: whoever disables it locks it before its sessions.
+        account = await store.hold_user(transaction, identity.user_id)
+        found = await store.lock_session(transaction, identity.session_id)
+        if account is None or found is None:
             raise unauthenticated(ProblemCode.TOKEN_REVOKED)
-        session, account, _ = found
+        session, _, _ = found
         methods = dict.fromkeys([*(Method(name) for name in session.methods), *proved])
         grant = await self._open(
             transaction,
@@ -131,7 +137,7 @@ class Entrance:
     async def open(
         self,
         transaction: Transaction,
-        account: Account,
+        user_id: UUID,
         *,
         methods: tuple[Method, ...],
         token_delivery: TokenDelivery,
@@ -141,6 +147,26 @@ class Entrance:
 
         The owner is told by mail if it is on a device that the account has not seen before.
         """
+        account = await self._held(transaction, user_id)
+        return await self._welcome(
+            transaction, account, methods=methods, token_delivery=token_delivery, device=device
+        )
+
+    async def _held(self, transaction: Transaction, user_id: UUID) -> Account:
+        account = await store.hold_user(transaction, user_id)
+        if account is None:
+            raise Problem(ProblemCode.INVALID_CREDENTIALS)
+        return account
+
+    async def _welcome(
+        self,
+        transaction: Transaction,
+        account: Account,
+        *,
+        methods: tuple[Method, ...],
+        token_delivery: TokenDelivery,
+        device: Device,
+    ) -> Grant:
         grant = await self._open(
             transaction, account, methods=methods, token_delivery=token_delivery, device=device
         )

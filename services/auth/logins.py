@@ -1,5 +1,6 @@
 """Logging in with a password."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from services.auth import store
@@ -7,7 +8,7 @@ from services.auth.audit.log import Action, record
 from services.auth.emails import InvalidEmailError, normalise_email
 from services.auth.entrance import Entrance, FactorRequired
 from services.auth.metrics import LOGINS, LoginOutcome
-from services.auth.passwords import PasswordHasher, normalise_password
+from services.auth.passwords import HashingSlot, PasswordHasher, normalise_password
 from services.auth.protections.captcha import Captcha, Verdict
 from services.auth.records import Account, Device, Method
 from services.auth.sessions import Grant
@@ -61,10 +62,11 @@ class Logins:
         async with self._database.transaction() as transaction:
             entered = await self._entrance.enter(
                 transaction,
-                account,
+                account.id,
                 method=Method.PASSWORD,
                 token_delivery=request.token_delivery,
                 device=device,
+                password_hash=account.password_hash,
             )
         LOGINS.labels(LoginOutcome.SUCCESS).inc()
         return entered
@@ -80,6 +82,7 @@ class Logins:
     ) -> Account:
         """Return the account that has this address and password. Raises as `log_in` does.
 
+        Its hash is the one that the password was found to have, renewed if it was outdated.
         `session_id` names the open session, if any, that proves its password again.
         """
         typed = normalise_password(password)
@@ -102,8 +105,7 @@ class Logins:
                 await self._fail(attempt, email, account, device)
                 raise Problem(ProblemCode.INVALID_CREDENTIALS)
             if account.password_hash is not None and slot.is_outdated(account.password_hash):
-                renewed = await slot.hash(typed)
-                await store.replace_password_hash(self._database, account, renewed)
+                account = await self._renew(account, typed, slot)
         await self._throttle.forget(attempt)
         return account
 
@@ -123,6 +125,16 @@ class Logins:
             if captcha_token is None and self._captcha.is_on:
                 raise Problem(ProblemCode.CAPTCHA_REQUIRED, headers=problem.headers) from problem
             raise
+
+    async def _renew(self, account: Account, typed: bytes, slot: HashingSlot) -> Account:
+        renewed = await slot.hash(typed)
+        if await store.replace_password_hash(self._database, account, renewed):
+            return replace(account, password_hash=renewed)
+        # Somebody else was first: with the same password, or with another one.
+        current = await store.find_user(self._database, account.id)
+        if current is None or not await slot.verify(typed, current.password_hash):
+            raise Problem(ProblemCode.INVALID_CREDENTIALS)
+        return current
 
     async def _fail(
         self, attempt: Attempt, email: str, account: Account | None, device: Device

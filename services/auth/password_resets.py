@@ -95,7 +95,9 @@ class PasswordResets:
         account = await store.find_user(self._database, user_id)
         if account is None:
             raise Problem(ProblemCode.TOKEN_INVALID)
-        await self._logins.authenticate(account.email, current, device, session_id=session_id)
+        account = await self._logins.authenticate(
+            account.email, current, device, session_id=session_id
+        )
         password_hash = await self._hash(password, account.email, account.name)
         async with self._database.transaction() as transaction:
             locked = await store.lock_user_by_email(transaction, account.email)

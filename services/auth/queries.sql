@@ -8,6 +8,17 @@ RETURNING id, email, name, password_hash, roles, created_at, disabled_at;
 -- One account by its id.
 SELECT id, email, name, password_hash, roles, created_at, disabled_at FROM users WHERE id = $1;
 
+-- name: hold_user
+-- One account by its id as it is until the transaction ends: whoever locks it to change how it is
+-- entered comes before or after.
+SELECT id, email, name, password_hash, roles, created_at, disabled_at FROM users WHERE id = $1
+FOR KEY SHARE;
+
+-- name: lock_user
+-- One account, locked for a change.
+SELECT id, email, name, password_hash, roles, created_at, disabled_at
+FROM users WHERE id = $1 FOR UPDATE;
+
 -- name: find_user_by_email
 -- One account by its normalised address.
 SELECT id, email, name, password_hash, roles, created_at, disabled_at FROM users WHERE email = $1;

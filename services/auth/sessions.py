@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 
 from services.auth import store
 from services.auth.access_tokens import AccessTokenIssuer
+from services.auth.factors.store import delete_challenges
 from services.auth.metrics import REFRESHES
 from services.auth.records import Account, Device, EndedSession, Method, SessionWithRights
 from services.auth.refresh_tokens import RefreshClaim, RefreshTokens
@@ -156,9 +157,11 @@ class Sessions:
     ) -> list[EndedSession]:
         """End every session of a user but `keep`, and return what was ended.
 
-        Those in which the user acts in the name of others end as well.
+        Those in which the user acts in the name of others end as well, and so do log-ins that wait
+        for their second proof: the first one may be what was wrong.
         """
         ended = await store.end_other_sessions(transaction, user_id, keep=keep)
+        await delete_challenges(transaction, user_id)
         await revoke(transaction, self._outbox, ended)
         return ended
 

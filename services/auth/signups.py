@@ -100,7 +100,7 @@ class Signups:
                 await record(transaction, Action.ACCOUNT_CREATED, user_id=account.id, device=device)
                 return await self._entrance.open(
                     transaction,
-                    account,
+                    account.id,
                     methods=(Method.MAIL,),
                     token_delivery=token_delivery,
                     device=device,

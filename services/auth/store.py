@@ -25,7 +25,7 @@ from services.auth.records import (
     SigningKeyRow,
     Signup,
 )
-from shared.chassis.database import Executor, Record
+from shared.chassis.database import Executor, Record, Transaction
 from shared.chassis.queries import load_queries
 from shared.schemas.api.auth import TokenDelivery
 from shared.schemas.roles import ADMINISTRATOR, OrganisationRole
@@ -132,6 +132,21 @@ async def find_user(executor: Executor, user_id: UUID) -> Account | None:
     return None if row is None else account_from(row)
 
 
+async def hold_user(transaction: Transaction, user_id: UUID) -> Account | None:
+    """Return an account that nobody disables, deletes or gives another password meanwhile.
+
+    Waits for whoever is about to. Take it before locks on anything that belongs to the account.
+    """
+    row = await transaction.fetchrow(SQL["hold_user"], user_id)
+    return None if row is None else account_from(row)
+
+
+async def lock_user(executor: Executor, user_id: UUID) -> Account | None:
+    """Return an account, locked until the transaction ends."""
+    row = await executor.fetchrow(SQL["lock_user"], user_id)
+    return None if row is None else account_from(row)
+
+
 async def find_user_by_email(executor: Executor, email: str) -> Account | None:
     """Return an account by its normalised address."""
     row = await executor.fetchrow(SQL["find_user_by_email"], email)
@@ -169,11 +184,12 @@ async def insert_imported_users(executor: Executor, imported: Sequence[ImportedA
     return _affected(await executor.execute(SQL["insert_imported_users"], *map(list, columns)))
 
 
-async def replace_password_hash(executor: Executor, account: Account, password_hash: str) -> None:
-    """Store the same password under another hash, unless it was changed meanwhile."""
-    await executor.execute(
+async def replace_password_hash(executor: Executor, account: Account, password_hash: str) -> bool:
+    """Store the same password under another hash; False if it was changed meanwhile."""
+    tag = await executor.execute(
         SQL["replace_password_hash"], account.id, account.password_hash, password_hash
     )
+    return _affected(tag) == 1
 
 
 # Sign-ups and links

@@ -21,7 +21,7 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 Record: TypeAlias = Any
 """A row: values by column name (`asyncpg.Record`, which ships no types)."""
 
-_UNREACHABLE = (
+_PASSING = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
@@ -32,6 +32,7 @@ _UNREACHABLE = (
     asyncpg.TooManyConnectionsError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.QueryCanceledError,
+    asyncpg.DeadlockDetectedError,  # two of ours locked in another order; nothing was kept
 )
 
 
@@ -284,7 +285,7 @@ def _translated_errors(connection: Any = None) -> Iterator[None]:
         if isinstance(error, ValueError) or _is_open(connection):
             raise
         raise Unavailable("postgres") from error
-    except _UNREACHABLE as error:
+    except _PASSING as error:
         raise Unavailable("postgres") from error
 
 

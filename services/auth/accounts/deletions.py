@@ -8,7 +8,6 @@ from uuid import UUID
 from services.auth import store as auth_store
 from services.auth.accounts import store
 from services.auth.accounts.store import Traces
-from services.auth.administration.store import lock_user
 from services.auth.administration.users import require_other_administrator
 from services.auth.audit.log import Action, record
 from services.auth.mailing.mails import AccountMails
@@ -50,7 +49,7 @@ class Deletions:
         organisation with other members.
         """
         async with self._database.transaction() as transaction:
-            account = await lock_user(transaction, user_id)
+            account = await auth_store.lock_user(transaction, user_id)
             if account is None:
                 raise Problem(ProblemCode.USER_NOT_FOUND)
             await require_other_administrator(transaction, account)

@@ -4,12 +4,12 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from services.auth.administration.store import lock_user
 from services.auth.audit.log import Action, record
 from services.auth.entrance import require_enabled
 from services.auth.mailing.mails import AccountMails
 from services.auth.records import Device
 from services.auth.sessions import Grant, Sessions
+from services.auth.store import hold_user, lock_user
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem
 from shared.schemas.api.auth import TokenDelivery
@@ -40,6 +40,11 @@ class Impersonation:
         whoever acts in it, and for a disabled one.
         """
         async with self._database.transaction() as transaction:
+            # As they are now: who is no administrator any more has lost these sessions too.
+            administrator = await hold_user(transaction, by)
+            if administrator is None or ADMINISTRATOR not in administrator.roles:
+                raise Problem(ProblemCode.ADMINISTRATOR_REQUIRED)
+            require_enabled(administrator)
             account = await lock_user(transaction, user_id)
             if account is None:
                 raise Problem(ProblemCode.USER_NOT_FOUND)

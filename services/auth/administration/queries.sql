@@ -28,11 +28,6 @@ WHERE ($1::uuid IS NULL OR id < $1)
 ORDER BY id DESC
 LIMIT $2;
 
--- name: lock_user
--- One account, locked for a change.
-SELECT id, email, name, password_hash, roles, created_at, disabled_at
-FROM users WHERE id = $1 FOR UPDATE;
-
 -- name: read_user
 -- What an administrator sees of an account besides its profile.
 SELECT disabled_reason, password_hash IS NOT NULL AS has_password,

@@ -67,12 +67,6 @@ async def list_users(
     return [account_from(row) for row in rows]
 
 
-async def lock_user(executor: Executor, user_id: UUID) -> Account | None:
-    """Return an account, locked until the transaction ends."""
-    row = await executor.fetchrow(SQL["lock_user"], user_id)
-    return None if row is None else account_from(row)
-
-
 async def summarise(executor: Executor, user_id: UUID) -> AccountSummary | None:
     """Return what hangs on an account."""
     row = await executor.fetchrow(SQL["read_user"], user_id)

@@ -124,7 +124,7 @@ class Users:
             )
 
     async def _locked(self, transaction: Transaction, user_id: UUID) -> Account:
-        account = await store.lock_user(transaction, user_id)
+        account = await accounts.lock_user(transaction, user_id)
         if account is None:
             raise Problem(ProblemCode.USER_NOT_FOUND)
         return account

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from services.auth.administration.store import lock_user
+from services.auth.access import lock_own_account
 from services.auth.audit.log import Action, record
 from services.auth.email_changes import store
 from services.auth.email_changes.store import EmailChange
@@ -60,7 +60,7 @@ class EmailChanges:
         """
         new_email = require_email(email)
         async with self._database.transaction() as transaction:
-            account = await self._locked(transaction, user_id)
+            account = await lock_own_account(transaction, user_id)
             if new_email == account.email:
                 message = "This is your present address already."
                 raise Problem(
@@ -91,7 +91,7 @@ class EmailChanges:
     async def withdraw(self, user_id: UUID, device: Device) -> None:
         """Forget the change that was asked for, and make its links worthless; none is fine."""
         async with self._database.transaction() as transaction:
-            account = await self._locked(transaction, user_id)
+            account = await lock_own_account(transaction, user_id)
             if await store.delete_email_change(transaction, user_id):
                 await self._mails.discard(transaction, account, [PURPOSE])
                 await record(
@@ -184,9 +184,3 @@ class EmailChanges:
         await self._sessions.end_others(transaction, user_id=account.id, keep=change.session_id)
         await self._mails.notify(transaction, account, "email_changed")
         await record(transaction, Action.EMAIL_CHANGED, user_id=account.id, device=device)
-
-    async def _locked(self, transaction: Transaction, user_id: UUID) -> Account:
-        account = await lock_user(transaction, user_id)
-        if account is None:
-            raise Problem(ProblemCode.TOKEN_INVALID)
-        return account

@@ -11,7 +11,8 @@ from uuid_utils.compat import uuid7
 
 from services.auth.factors import store
 from services.auth.factors.records import Challenge
-from services.auth.records import Account, Method
+from services.auth.records import Method
+from services.auth.store import hold_user
 from shared.chassis.database import Executor, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.identity.tokens import Identity
@@ -67,7 +68,7 @@ class Challenges:
     async def open(
         self,
         transaction: Transaction,
-        account: Account,
+        user_id: UUID,
         *,
         first: Method,
         token_delivery: TokenDelivery,
@@ -77,7 +78,7 @@ class Challenges:
         await store.insert_challenge(
             transaction,
             challenge_id=uuid7(),
-            user_id=account.id,
+            user_id=user_id,
             token_hash=_hash(token),
             first=first,
             token_delivery=token_delivery,
@@ -87,10 +88,15 @@ class Challenges:
 
     async def find(self, transaction: Transaction, token: str) -> Challenge:
         """Return the live challenge of a token, locked. Raises a 401 `mfa_token_invalid`."""
-        challenge = await store.lock_challenge(transaction, _hash(token))
-        if challenge is None:
-            raise Problem(ProblemCode.MFA_TOKEN_INVALID)
-        return challenge
+        token_hash = _hash(token)
+        user_id = await store.find_challenge_owner(transaction, token_hash)
+        if user_id is not None:
+            # The account first, as everywhere: whoever ends its log-ins locks it before them.
+            await hold_user(transaction, user_id)
+            challenge = await store.lock_challenge(transaction, token_hash)
+            if challenge is not None:
+                return challenge
+        raise Problem(ProblemCode.MFA_TOKEN_INVALID)
 
     async def settle(self, transaction: Transaction, challenge: Challenge) -> None:
         """End a challenge whose second proof was good."""
@@ -106,10 +112,6 @@ class Challenges:
             return False
         await store.delete_challenge(transaction, challenge.id)
         return True
-
-    async def discard(self, transaction: Transaction, user_id: UUID) -> None:
-        """End every challenge of an account, because its first proof is worth nothing any more."""
-        await store.delete_challenges(transaction, user_id)
 
 
 def _hash(token: str) -> bytes:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from uuid_utils.compat import uuid7
 
-from services.auth.access import own_account, require_recent
+from services.auth.access import lock_own_account, own_account, require_recent
 from services.auth.audit.log import Action
 from services.auth.factors import store
 from services.auth.factors.challenges import Challenges
@@ -89,8 +89,7 @@ class Enrolment:
         """
         require_recent(identity)
         async with self._database.transaction() as transaction:
-            account = await own_account(transaction, identity)
-            await store.lock_factors(transaction, account.id)
+            account = await lock_own_account(transaction, identity.user_id)
             app = await store.lock_pending_totp(transaction, account.id, identity.session_id)
             if app is None:
                 raise Problem(ProblemCode.FACTOR_MISSING, _SPENT)
@@ -124,8 +123,7 @@ class Enrolment:
         """
         require_recent(identity)
         async with self._database.transaction() as transaction:
-            account = await own_account(transaction, identity)
-            await store.lock_factors(transaction, account.id)
+            account = await lock_own_account(transaction, identity.user_id)
             if not await store.has_totp(transaction, account.id):
                 raise Problem(ProblemCode.FACTOR_MISSING)
             matches = await self._proofs.check(transaction, account.id, method, code, device)
@@ -155,8 +153,7 @@ class Enrolment:
         """
         require_recent(identity)
         async with self._database.transaction() as transaction:
-            account = await own_account(transaction, identity)
-            await store.lock_factors(transaction, account.id)
+            account = await lock_own_account(transaction, identity.user_id)
             if not await self._challenges.require_second_proof(transaction, identity):
                 raise Problem(ProblemCode.FACTOR_MISSING)
             await self._changed(

@@ -12,6 +12,10 @@ INSERT INTO factor_challenges
     (id, user_id, token_hash, first_method, token_delivery, expires_at)
 VALUES ($1, $2, $3, $4, $5, now() + $6::interval);
 
+-- name: find_challenge_owner
+-- Whose log-in the live challenge of a token belongs to.
+SELECT user_id FROM factor_challenges WHERE token_hash = $1 AND expires_at > now();
+
 -- name: lock_challenge
 -- The live challenge of a token, locked until it is settled.
 SELECT id, user_id, first_method, token_delivery, failures
@@ -85,10 +89,6 @@ DELETE FROM recovery_codes WHERE user_id = $1;
 -- name: insert_recovery_codes
 -- New recovery codes.
 INSERT INTO recovery_codes (user_id, code_hash) SELECT $1, unnest($2::bytea[]);
-
--- name: lock_factors
--- Change the second factors of an account one change after the other.
-SELECT pg_advisory_xact_lock(hashtextextended('auth.factors/' || $1::uuid::text, 0));
 
 -- name: find_factor_failures
 -- How often one network and all of them failed at an account lately, and whether its owner has a

@@ -67,7 +67,7 @@ class StepUps:
                 matches = await self._proofs.check(transaction, account.id, method, code, device)
             if matches:
                 return await self._entrance.step_up(
-                    transaction, identity.session_id, proved=proved, device=device
+                    transaction, identity, proved=proved, device=device
                 )
         # Raised outside the transaction, which would take the count back otherwise.
         raise Problem(ProblemCode.CODE_INVALID)

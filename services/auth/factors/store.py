@@ -66,11 +66,6 @@ async def delete_confirmed_totp(executor: Executor, user_id: UUID) -> bool:
     return await executor.execute(SQL["delete_confirmed_totp"], user_id) != "DELETE 0"
 
 
-async def lock_factors(executor: Executor, user_id: UUID) -> None:
-    """Wait for other changes of an account's factors, and keep them off for this transaction."""
-    await executor.execute(SQL["lock_factors"], user_id)
-
-
 # Recovery codes
 
 
@@ -144,6 +139,12 @@ async def insert_challenge(
         token_delivery.value,
         lifetime,
     )
+
+
+async def find_challenge_owner(executor: Executor, token_hash: bytes) -> UUID | None:
+    """Return whose log-in a live challenge belongs to."""
+    user_id: UUID | None = await executor.fetchval(SQL["find_challenge_owner"], token_hash)
+    return user_id
 
 
 async def lock_challenge(executor: Executor, token_hash: bytes) -> Challenge | None:

@@ -6,8 +6,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from services.auth import store as accounts
-from services.auth.access import require_recent
-from services.auth.administration.store import lock_user
+from services.auth.access import lock_own_account, require_recent
 from services.auth.audit.log import Action, record
 from services.auth.entrance import Entrance, FactorRequired, require_enabled
 from services.auth.federation import store
@@ -65,17 +64,13 @@ class Identities:
         async with self._database.transaction() as transaction:
             known = await store.lock_identity(transaction, profile)
             if known is None:
-                account = await self._account_of(transaction, connection, profile, device)
+                user_id = (await self._account_of(transaction, connection, profile, device)).id
             else:
                 identity_id, user_id = known
-                found = await accounts.find_user(transaction, user_id)
-                if found is None:
-                    raise Problem(ProblemCode.SIGN_IN_EXPIRED)
-                account = found
                 await store.use_identity(transaction, identity_id, connection.id, profile)
             return await self._entrance.enter(
                 transaction,
-                account,
+                user_id,
                 method=Method.FEDERATED,
                 token_delivery=TokenDelivery.COOKIE,
                 device=device,
@@ -143,9 +138,7 @@ class Identities:
         """
         user_id = require_recent(identity)
         async with self._database.transaction() as transaction:
-            account = await lock_user(transaction, user_id)
-            if account is None:
-                raise Problem(ProblemCode.TOKEN_INVALID)
+            account = await lock_own_account(transaction, user_id)
             issuer = await store.delete_identity(transaction, identity_id, user_id)
             if issuer is None:
                 raise Problem(ProblemCode.IDENTITY_NOT_FOUND)

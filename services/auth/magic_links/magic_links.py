@@ -134,7 +134,7 @@ class MagicLinks:
             raise Problem(ProblemCode.LINK_INVALID)
         return await self._entrance.enter(
             transaction,
-            account,
+            account.id,
             method=Method.MAIL,
             token_delivery=token_delivery,
             device=device,

@@ -3,7 +3,7 @@
 from typing import Final
 from uuid import UUID
 
-from services.auth.administration.store import lock_user
+from services.auth.access import lock_own_account
 from services.auth.audit.log import Action, record
 from services.auth.emails import require_email
 from services.auth.links import LinkTokens
@@ -139,9 +139,7 @@ class Invitations:
             if invitation is None:
                 raise Problem(ProblemCode.LINK_INVALID)
             # In the order of whoever deletes an account: the account, its organisations, links.
-            account = await lock_user(transaction, user_id)
-            if account is None:
-                raise Problem(ProblemCode.TOKEN_INVALID)
+            account = await lock_own_account(transaction, user_id)
             if account.email != invitation.email:
                 raise Problem(ProblemCode.INVITATION_FOR_ANOTHER)
             await store.lock_organisation(transaction, invitation.organisation_id, user_id)

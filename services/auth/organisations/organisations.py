@@ -8,7 +8,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from services.auth.administration.store import lock_user
+from services.auth.access import lock_own_account
 from services.auth.audit.log import Action, record
 from services.auth.names import clean_name
 from services.auth.organisations import store
@@ -159,8 +159,7 @@ async def _insert(transaction: Transaction, name: str, slug: str | None) -> Orga
 
 async def _require_room(transaction: Transaction, user_id: UUID) -> None:
     # The account is locked, so that of many requests at once none counts too few.
-    if await lock_user(transaction, user_id) is None:
-        raise Problem(ProblemCode.TOKEN_INVALID)
+    await lock_own_account(transaction, user_id)
     memberships = await store.count_memberships(transaction, user_id)
     if memberships.owned >= OWNED_AT_MOST or memberships.total >= MEMBERSHIPS_AT_MOST:
         raise Problem(ProblemCode.ORGANISATIONS_FULL)

@@ -5,8 +5,12 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from services.auth.access import own_account, require_own_session, require_recent
-from services.auth.administration.store import lock_user
+from services.auth.access import (
+    lock_own_account,
+    own_account,
+    require_own_session,
+    require_recent,
+)
 from services.auth.audit.log import Action, record
 from services.auth.factors import store as factors
 from services.auth.factors.challenges import Challenges
@@ -79,8 +83,7 @@ class PasskeyEnrolment:
         require_recent(identity)
         _require_showable(request.name)
         async with self._database.transaction() as transaction:
-            account = await own_account(transaction, identity)
-            await factors.lock_factors(transaction, account.id)
+            account = await lock_own_account(transaction, identity.user_id)
             await self._factors.require_second_proof(transaction, identity)
             added = await self._add(transaction, identity, request)
             codes = None
@@ -134,10 +137,7 @@ class PasskeyEnrolment:
         """
         user_id = require_recent(identity)
         async with self._database.transaction() as transaction:
-            await factors.lock_factors(transaction, user_id)
-            account = await lock_user(transaction, user_id)
-            if account is None:
-                raise Problem(ProblemCode.TOKEN_INVALID)
+            account = await lock_own_account(transaction, user_id)
             await self._factors.require_second_proof(transaction, identity)
             if not await store.delete_passkey(transaction, passkey_id, user_id=account.id):
                 raise Problem(ProblemCode.PASSKEY_NOT_FOUND)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from services.auth import store as accounts
 from services.auth.access import own_account, require_own_session
 from services.auth.entrance import Entrance
 from services.auth.factors.challenges import Challenges
@@ -42,12 +41,9 @@ class PasskeyLogIns:
         if user_id is None:
             raise Problem(ProblemCode.PASSKEY_INVALID)
         async with self._database.transaction() as transaction:
-            account = await accounts.find_user(transaction, user_id)
-            if account is None:
-                raise Problem(ProblemCode.PASSKEY_INVALID)
             return await self._entrance.open(
                 transaction,
-                account,
+                user_id,
                 methods=(Method.PASSKEY,),
                 token_delivery=request.token_delivery,
                 device=device,
@@ -136,7 +132,7 @@ class PasskeyStepUps:
             )
             if proved is not None:
                 return await self._entrance.step_up(
-                    transaction, identity.session_id, proved=[Method.PASSKEY], device=device
+                    transaction, identity, proved=[Method.PASSKEY], device=device
                 )
         # Raised outside the transaction, which would give the challenge back otherwise.
         raise Problem(ProblemCode.PASSKEY_INVALID)

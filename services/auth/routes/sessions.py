@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.auth import store
-from services.auth.access import require_recent, require_session
+from services.auth.access import lock_own_account, require_recent, require_session
 from services.auth.audit.log import Action, record
 from services.auth.devices import device_of
 from services.auth.routes.answers import NO_STORE, session_info
@@ -80,6 +80,7 @@ class SessionsRoutes:
         identity = await self._authenticator.identify(request)
         user_id = require_recent(identity)
         async with self._database.transaction() as transaction:
+            await lock_own_account(transaction, user_id)
             await self._sessions.end_others(transaction, user_id=user_id, keep=identity.session_id)
             await record(
                 transaction, Action.SESSIONS_ENDED, user_id=user_id, device=device_of(request)
