@@ -157,4 +157,5 @@ def _as_stored(email: str) -> str:
     try:
         return normalise_email(email)
     except InvalidEmailError:
-        return email
+        # Nor may it hold what no column can.
+        return email.replace("\0", " ")

@@ -3,14 +3,18 @@
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Protocol, TypeAlias
 
 import asyncpg
 
-from shared.chassis.errors import Unavailable
+from shared.chassis.errors import Problem, Unavailable
 from shared.chassis.queries import load_queries
 from shared.chassis.settings import DatabaseSettings
+from shared.schemas.problems import ProblemCode
+
+logger = logging.getLogger(__name__)
 
 SQL = load_queries(__file__)
 
@@ -21,7 +25,7 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 Record: TypeAlias = Any
 """A row: values by column name (`asyncpg.Record`, which ships no types)."""
 
-_PASSING = (
+_UNREACHABLE = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
@@ -32,8 +36,10 @@ _PASSING = (
     asyncpg.TooManyConnectionsError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.QueryCanceledError,
-    asyncpg.DeadlockDetectedError,  # two of ours locked in another order; nothing was kept
 )
+
+_UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
+"""What PostgreSQL has no room for in texts and JSON: NUL."""
 
 
 class ConstraintViolation(Exception):  # noqa: N818 - what happened, which may well be expected
@@ -206,7 +212,8 @@ class Database:
         """Open a READ COMMITTED transaction: committed at the end, rolled back on any error.
 
         After-commit callbacks run before the context is left. Cancelling rolls back. Raises
-        Unavailable when the server is gone; the outcome is then a roll-back unless the loss fell
+        Unavailable when another transaction had to go first because both waited for each other,
+        and when the server is gone; the outcome is then a roll-back unless the loss fell
         into the commit itself, which is why effects are made idempotent.
         """
         async with self._acquired() as connection:
@@ -279,13 +286,21 @@ def _translated_errors(connection: Any = None) -> Iterator[None]:
         yield
     except asyncpg.IntegrityConstraintViolationError as error:
         raise ConstraintViolation(error.constraint_name or "unnamed") from error
+    except _UNSTORABLE as error:
+        raise Problem(
+            ProblemCode.VALIDATION_FAILED, "The request holds the character NUL; leave it out."
+        ) from error
+    except asyncpg.DeadlockDetectedError as error:
+        # Nothing was kept, so the client is told to try again as in an outage.
+        logger.warning("two transactions locked in another order", extra={"action": "deadlock"})
+        raise Unavailable("postgres") from error
     except asyncpg.InterfaceError as error:
         # The same type tells of a lost connection and of our own mistakes, such as an argument too
         # many: on a connection that is open it is a mistake.
         if isinstance(error, ValueError) or _is_open(connection):
             raise
         raise Unavailable("postgres") from error
-    except _PASSING as error:
+    except _UNREACHABLE as error:
         raise Unavailable("postgres") from error
 
 

@@ -9,7 +9,7 @@ from services.jobs.access import require_administrator
 from services.jobs.emission import emit, require_emittable
 from services.jobs.event_types import EventTypes
 from shared.chassis.database import Database
-from shared.chassis.http import json_response, read_json
+from shared.chassis.http import LARGE_JSON_LIMIT_BYTES, json_response, read_json
 from shared.chassis.idempotency.answers import IdempotentAnswers, request_key
 from shared.chassis.identity.tokens import Authenticator
 from shared.chassis.outbox import Outbox
@@ -51,7 +51,7 @@ class EventRoutes:
     async def emit(self, request: Request) -> Response:
         """Store an event and answer 202 with its id."""
         identity = await self._authenticator.identify(request)
-        body = await read_json(request, EventCreate)
+        body = await read_json(request, EventCreate, limit=LARGE_JSON_LIMIT_BYTES)
         require_emittable(identity, body)
         key = request_key(request, identity, body)
         async with self._database.transaction() as transaction:
@@ -76,7 +76,7 @@ class EventRoutes:
     async def put_type(self, request: Request) -> Response:
         """Register a type, or change its schema."""
         name = await self._named(request)
-        body = await read_json(request, EventTypeDefinition)
+        body = await read_json(request, EventTypeDefinition, limit=LARGE_JSON_LIMIT_BYTES)
         return json_response(await self._types.put(name, body))
 
     async def read_type(self, request: Request) -> Response:

@@ -22,7 +22,7 @@ from services.jobs.values import wrong_field
 from shared.chassis.administration_routes import job_state
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem
-from shared.chassis.http import json_response, read_json
+from shared.chassis.http import LARGE_JSON_LIMIT_BYTES, json_response, read_json
 from shared.chassis.idempotency.answers import IdempotentAnswers, request_key
 from shared.chassis.identity.tokens import Authenticator, Identity
 from shared.chassis.jobs.administration.jobs import read_job
@@ -67,7 +67,7 @@ class JobRoutes:
     async def create(self, request: Request) -> Response:
         """Queue a job and answer 202 with it, or with the one that holds its unique key."""
         identity = await self._authenticator.identify(request)
-        body = await read_json(request, JobCreate)
+        body = await read_json(request, JobCreate, limit=LARGE_JSON_LIMIT_BYTES)
         require_enqueueable(identity, body)
         key = request_key(request, identity, body)
         async with self._database.transaction() as transaction:

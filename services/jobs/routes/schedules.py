@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from services.jobs.access import require_administrator
 from services.jobs.house_schedules import HouseSchedules
-from shared.chassis.http import json_response, read_json, validated
+from shared.chassis.http import LARGE_JSON_LIMIT_BYTES, json_response, read_json, validated
 from shared.chassis.identity.tokens import Authenticator
 from shared.chassis.paging import named_page_query
 from shared.schemas.api.jobs import ScheduleCreate, ScheduleDefinition
@@ -38,7 +38,7 @@ class ScheduleRoutes:
     async def put(self, request: Request) -> Response:
         """Store a schedule in place of one with its name."""
         name = await self._named(request)
-        body = await read_json(request, ScheduleDefinition)
+        body = await read_json(request, ScheduleDefinition, limit=LARGE_JSON_LIMIT_BYTES)
         schedule = validated(ScheduleCreate, {**body.model_dump(), "name": name})
         return json_response(await self._schedules.put(schedule))
 

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from services.jobs.working import Working
 from shared.chassis.errors import Problem
-from shared.chassis.http import json_response, read_json
+from shared.chassis.http import LARGE_JSON_LIMIT_BYTES, json_response, read_json
 from shared.chassis.identity.tokens import Authenticator
 from shared.chassis.lifecycle import end
 from shared.schemas.api.jobs import (
@@ -52,19 +52,19 @@ class WorkRoutes:
     async def heartbeat(self, request: Request) -> Response:
         """Keep a claimed job."""
         identity = await self._authenticator.identify(request)
-        body = await read_json(request, HeartbeatRequest)
+        body = await read_json(request, HeartbeatRequest, limit=LARGE_JSON_LIMIT_BYTES)
         return json_response(await self._working.heartbeat(identity, _id(request), body))
 
     async def complete(self, request: Request) -> Response:
         """End a claimed job and queue what follows it."""
         identity = await self._authenticator.identify(request)
-        body = await read_json(request, CompleteRequest)
+        body = await read_json(request, CompleteRequest, limit=LARGE_JSON_LIMIT_BYTES)
         return json_response(await self._working.complete(identity, _id(request), body))
 
     async def fail(self, request: Request) -> Response:
         """Record that an attempt failed."""
         identity = await self._authenticator.identify(request)
-        body = await read_json(request, FailRequest)
+        body = await read_json(request, FailRequest, limit=LARGE_JSON_LIMIT_BYTES)
         return json_response(await self._working.fail(identity, _id(request), body))
 
 

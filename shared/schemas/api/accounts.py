@@ -11,13 +11,13 @@ from shared.schemas.api.auth import (
     Activity,
     ApiKey,
     Email,
-    Input,
     LinkedIdentity,
     SessionInfo,
     Token,
     User,
 )
 from shared.schemas.api.factors import Totp
+from shared.schemas.api.inputs import Input
 from shared.schemas.api.organisations import Organisation
 from shared.schemas.api.passkeys import Passkey
 

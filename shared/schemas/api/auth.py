@@ -5,14 +5,9 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-
-class Input(BaseModel):
-    """A request body; unknown fields are named back to the client, not ignored."""
-
-    model_config = ConfigDict(extra="forbid")
-
+from shared.schemas.api.inputs import Input, Instant
 
 Email = Annotated[str, Field(min_length=3, max_length=320)]
 Password = Annotated[str, Field(min_length=1, max_length=256, repr=False)]
@@ -137,7 +132,7 @@ class ApiKeyCreate(Input):
         "administrator's key also `jobs`, `jobs:<queue>`, `jobs:<queue>:enqueue`, "
         "`jobs:<queue>:work`, `events`, `events:<noun>`",
     )
-    expires_at: datetime | None = None
+    expires_at: Instant | None = None
 
 
 class ApiKey(BaseModel):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from shared.schemas.api.auth import Input
+from shared.schemas.api.inputs import Input
 
 
 class ConnectionKind(StrEnum):

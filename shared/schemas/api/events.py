@@ -4,7 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from shared.schemas.api.inputs import Input
 
 EVENT_TYPE_PATTERN = r"^[a-z][a-z0-9_-]{0,62}\.[a-z][a-z0-9_-]{0,62}$"
 
@@ -15,12 +17,6 @@ EventTypeName = Annotated[
         description="`noun.verbed` in lower case, such as `order.paid`",
     ),
 ]
-
-
-class Input(BaseModel):
-    """A request body; unknown fields are named back to the client, not ignored."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class EventCreate(Input):

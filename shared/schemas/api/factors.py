@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
-from shared.schemas.api.auth import CaptchaToken, Email, Input, Token, TokenDelivery
+from shared.schemas.api.auth import CaptchaToken, Email, Token, TokenDelivery
+from shared.schemas.api.inputs import Input
 
 Code = Annotated[
     str,

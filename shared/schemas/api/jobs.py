@@ -5,26 +5,13 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
+
+from shared.schemas.api.inputs import Input, Instant
 
 LONGEST_DELAY_SECONDS: Final = 10 * 366 * 24 * 3600
 MOST_SUCCESSORS: Final = 10
 COUNTED_AT_MOST: Final = 10_000
-FIRST_YEAR: Final = 2000
-LAST_YEAR: Final = 2199
-
-
-class Input(BaseModel):
-    """A request body; unknown fields are named back to the client, not ignored."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-def _sensible(instant: datetime) -> datetime:
-    # Further away an instant does not survive the conversion between time zones.
-    if not FIRST_YEAR < instant.year < LAST_YEAR:
-        raise ValueError(f"give an instant between the years {FIRST_YEAR} and {LAST_YEAR}")
-    return instant
 
 
 ApplicationQueue = Annotated[
@@ -59,7 +46,6 @@ LeaseToken = Annotated[
         description="As the claim gave it; without one, the caller's own claim is meant",
     ),
 ]
-Instant = Annotated[AwareDatetime, AfterValidator(_sensible)]
 
 
 class JobState(StrEnum):

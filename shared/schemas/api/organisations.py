@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from shared.schemas.api.auth import Email, Input, Token
+from shared.schemas.api.auth import Email, Token
+from shared.schemas.api.inputs import Input
 from shared.schemas.roles import OrganisationRole
 
 OrganisationName = Annotated[str, Field(min_length=1, max_length=100)]

@@ -11,8 +11,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from shared.schemas.api.auth import Input, Token, TokenDelivery
+from shared.schemas.api.auth import Token, TokenDelivery
 from shared.schemas.api.factors import EndOtherSessions
+from shared.schemas.api.inputs import Input
 
 CredentialId = Annotated[str, Field(min_length=1, max_length=1364, pattern=r"^[A-Za-z0-9_-]+$")]
 PasskeyName = Annotated[

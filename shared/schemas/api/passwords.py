@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from shared.schemas.api.auth import CaptchaToken, Email, Input, Password, Token
+from shared.schemas.api.auth import CaptchaToken, Email, Password, Token
+from shared.schemas.api.inputs import Input
 
 
 class ForgottenPassword(Input):

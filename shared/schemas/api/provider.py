@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field
 
-from shared.schemas.api.auth import Input
+from shared.schemas.api.inputs import Input
 
 Scope = Literal["openid", "profile", "email", "roles", "offline_access"]
 

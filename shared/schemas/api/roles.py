@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from shared.schemas.api.auth import Input
+from shared.schemas.api.inputs import Input
 
 Permission = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.:*/-]{0,63}$")]
 

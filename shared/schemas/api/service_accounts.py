@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from shared.schemas.api.auth import Input
+from shared.schemas.api.inputs import Input
 
 
 class ServiceAccountCreate(Input):

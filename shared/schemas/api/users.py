@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from shared.schemas.api.auth import Input, User
+from shared.schemas.api.auth import User
+from shared.schemas.api.inputs import Input
 
 
 class ManagedUser(User):

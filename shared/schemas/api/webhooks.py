@@ -5,14 +5,9 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
-
-class Input(BaseModel):
-    """A request body; unknown fields are named back to the client, not ignored."""
-
-    model_config = ConfigDict(extra="forbid")
-
+from shared.schemas.api.inputs import Input
 
 EventPattern = Annotated[
     str,

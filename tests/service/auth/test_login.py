@@ -94,6 +94,13 @@ async def test_known_and_unknown_addresses_take_the_same_time(
     assert 0.5 < known / unknown < 2
 
 
+@pytest.mark.parametrize("email", ["a\0@example.com", "\0\0\0", "a@" + "é" * 300])
+async def test_an_address_that_cannot_exist_is_an_unknown_one(
+    auth: AuthService, email: str
+) -> None:
+    assert_problem(await auth.log_in(email), 401, "invalid_credentials")
+
+
 async def test_the_table_of_failures_does_not_hold_what_was_typed(auth: AuthService) -> None:
     await auth.log_in("my secret password by mistake", "x")
 

@@ -9,8 +9,9 @@ import pytest
 
 from shared.chassis import database as database_module
 from shared.chassis.database import ConstraintViolation, Database
-from shared.chassis.errors import Unavailable
+from shared.chassis.errors import Problem, Unavailable
 from shared.chassis.settings import DatabaseSettings
+from shared.schemas.problems import ProblemCode
 from tests.parts.postgres import PostgresCluster
 
 TABLES = """
@@ -145,6 +146,40 @@ async def test_a_broken_constraint_is_told_by_its_name(
         async with database.transaction() as transaction:
             await transaction.execute(statement)
     assert alone.value.constraint == inside.value.constraint == constraint
+
+
+@pytest.mark.parametrize("column", ["name", "extra"])
+async def test_a_text_that_cannot_be_stored_is_the_clients_fault(
+    database: Database, column: str
+) -> None:
+    value: object = "a\0b" if column == "name" else {"key": "a\0b"}
+    with pytest.raises(Problem) as raised:
+        await database.execute(f"INSERT INTO things ({column}) VALUES ($1)", value)
+    assert raised.value.code is ProblemCode.VALIDATION_FAILED
+    assert "NUL" in raised.value.detail
+    assert await is_clean(database)
+
+
+async def test_of_two_transactions_that_wait_for_each_other_one_is_told_to_try_again(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    await database.execute("INSERT INTO owners VALUES ('a'), ('b')")
+    locked = asyncio.Barrier(2)
+
+    async def lock(first: str, second: str) -> str:
+        async with database.transaction() as transaction:
+            await transaction.execute("SELECT FROM owners WHERE name = $1 FOR UPDATE", first)
+            await locked.wait()
+            await transaction.execute("SELECT FROM owners WHERE name = $1 FOR UPDATE", second)
+        return "committed"
+
+    outcomes = await asyncio.gather(lock("a", "b"), lock("b", "a"), return_exceptions=True)
+
+    assert sorted(type(outcome) for outcome in outcomes if not isinstance(outcome, str)) == [
+        Unavailable
+    ]
+    assert [record.action for record in caplog.records if hasattr(record, "action")] == ["deadlock"]
+    assert await is_clean(database)
 
 
 async def test_a_constraint_that_breaks_at_the_commit_is_told_too(database: Database) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from prometheus_client import REGISTRY
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
@@ -28,6 +28,14 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 class Thing(BaseModel):
     name: str = Field(min_length=2)
     size: int = 0
+
+
+class StrictThing(Thing):
+    model_config = ConfigDict(extra="forbid")
+
+
+async def create_strictly(request: Request) -> Response:
+    return json_response(await read_json(request, StrictThing), 201)
 
 
 async def create(request: Request) -> Response:
@@ -60,6 +68,7 @@ def application() -> ASGIApp:
     return http_application(
         routes=[
             Route("/things", create, methods=["POST"]),
+            Route("/strict", create_strictly, methods=["POST"]),
             Route("/fail/{how}", fail),
             Route("/late", fail_late),
             Route("/context", context),
@@ -160,6 +169,20 @@ async def test_wrong_fields_are_all_named_and_their_values_not_repeated(
     answer = await client.post("/things", json={"name": "x", "size": SECRET})
     assert [error["field"] for error in answer.json()["errors"]] == ["name", "size"]
     assert SECRET not in answer.text
+
+
+async def test_of_very_many_faults_the_first_are_named_and_the_rest_counted(
+    client: httpx2.AsyncClient,
+) -> None:
+    body = {"name": "ab"} | {f"{number:02}" * 80: 1 for number in range(5)}
+    many = {"name": "ab", "size": 1} | {str(number): 1 for number in range(100)}
+
+    few = (await client.post("/strict", json=body)).json()
+    answer = (await client.post("/strict", json=many)).json()
+
+    assert [len(error["field"]) for error in few["errors"]] == [100] * 5
+    assert [error["field"] for error in answer["errors"]] == [str(number) for number in range(20)]
+    assert answer["detail"] == "`errors` names the first 20 of 100 faults."
 
 
 async def test_a_good_body_is_read_whatever_its_charset_parameter(
