@@ -70,6 +70,14 @@ async def own_account(executor: Executor, identity: Identity) -> Account:
     return account
 
 
+async def hold_own_account(transaction: Transaction, user_id: UUID) -> Account:
+    """Return the caller's account, held as by `store.hold_user`. Raises a 401 problem if gone."""
+    account = await store.hold_user(transaction, user_id)
+    if account is None:
+        raise Problem(ProblemCode.TOKEN_INVALID)
+    return account
+
+
 async def lock_own_account(transaction: Transaction, user_id: UUID) -> Account:
     """Return the caller's account, locked: whoever opens a session of it comes before or after.
 

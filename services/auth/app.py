@@ -27,6 +27,7 @@ from services.auth.import_command import import_users
 from services.auth.key_rotation import KeyRotation, RotateSigningKeys
 from services.auth.links import LinkMails, LinkTokens
 from services.auth.logins import Logins
+from services.auth.mailing.limits import AddressNames, MailLimits
 from services.auth.mailing.mails import AccountMails
 from services.auth.master_key import MasterKey
 from services.auth.new_passwords import NewPasswords
@@ -95,10 +96,18 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
         core.hasher,
         core.entrance,
         core.link_tokens,
+        limits=core.mail_limits,
         lifetime=timedelta(hours=settings.signup_lifetime_hours),
         new_passwords=core.new_passwords,
     )
-    logins = Logins(database, core.hasher, core.throttle, core.entrance, core.captcha)
+    logins = Logins(
+        database,
+        core.hasher,
+        core.throttle,
+        entrance=core.entrance,
+        captcha=core.captcha,
+        sessions=core.sessions,
+    )
     resets = PasswordResets(
         database,
         core.hasher,
@@ -179,6 +188,7 @@ async def _core(settings: AuthSettings, lifecycle: Lifecycle) -> Core:
     link_tokens = LinkTokens(master_key)
     mails = AccountMails(database, outbox, link_tokens)
     marks = DeviceMarks(master_key)
+    address_names = AddressNames(master_key)
     known_devices = KnownDevices(mails, marks)
     resolver = await lifecycle.start(SystemResolver())
     named_services = requests_to_named_services(resolver)
@@ -211,6 +221,8 @@ async def _core(settings: AuthSettings, lifecycle: Lifecycle) -> Core:
         answers=SessionAnswers(cookie, device_cookie),
         link_tokens=link_tokens,
         mails=mails,
+        address_names=address_names,
+        mail_limits=MailLimits(address_names, marks),
         sessions=sessions,
         challenges=challenges,
         entrance=Entrance(sessions, challenges, known_devices),

@@ -11,7 +11,7 @@ from services.auth.audit.store import delete_old_entries
 from services.auth.email_changes.store import delete_expired as sweep_email_changes
 from services.auth.factors.store import delete_expired as sweep_factors
 from services.auth.federation.store import delete_expired as sweep_federated_attempts
-from services.auth.magic_links.store import delete_expired as sweep_magic_links
+from services.auth.mailing.store import delete_old_counts as sweep_mail_counts
 from services.auth.passkeys.store import delete_expired as sweep_passkeys
 from services.auth.protections.store import delete_expired as sweep_protections
 from services.auth.provider.store import delete_expired as sweep_sign_ins
@@ -38,7 +38,7 @@ SWEEPS: Final[tuple[Sweep, ...]] = (
     sweep_email_changes,
     sweep_factors,
     sweep_federated_attempts,
-    sweep_magic_links,
+    sweep_mail_counts,
     sweep_passkeys,
     sweep_sign_ins,
     sweep_protections,

@@ -7,6 +7,7 @@ from services.auth.device_cookie import DeviceCookie
 from services.auth.entrance import Entrance
 from services.auth.factors.challenges import Challenges
 from services.auth.links import LinkTokens
+from services.auth.mailing.limits import AddressNames, MailLimits
 from services.auth.mailing.mails import AccountMails
 from services.auth.master_key import MasterKey
 from services.auth.new_passwords import NewPasswords
@@ -47,6 +48,8 @@ class Core:
     answers: SessionAnswers
     link_tokens: LinkTokens
     mails: AccountMails
+    address_names: AddressNames
+    mail_limits: MailLimits
     sessions: Sessions
     challenges: Challenges
     entrance: Entrance

@@ -1,6 +1,7 @@
 """Logging in with a password."""
 
 from dataclasses import replace
+from typing import Final
 from uuid import UUID
 
 from services.auth import store
@@ -11,12 +12,15 @@ from services.auth.metrics import LOGINS, LoginOutcome
 from services.auth.passwords import HashingSlot, PasswordHasher, normalise_password
 from services.auth.protections.captcha import Captcha, Verdict
 from services.auth.records import Account, Device, Method
-from services.auth.sessions import Grant
+from services.auth.sessions import Grant, Sessions
 from services.auth.throttle import Attempt, LoginThrottle
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem
 from shared.schemas.api.auth import LoginRequest
 from shared.schemas.problems import ProblemCode
+
+SESSION_FAILURES: Final = 20
+"""Wrong passwords in one session, after which it ends."""
 
 _OUTCOMES = {
     ProblemCode.INVALID_CREDENTIALS: LoginOutcome.WRONG,
@@ -34,14 +38,17 @@ class Logins:
         database: Database,
         hasher: PasswordHasher,
         throttle: LoginThrottle,
+        *,
         entrance: Entrance,
         captcha: Captcha,
+        sessions: Sessions,
     ) -> None:
         self._database = database
         self._hasher = hasher
         self._throttle = throttle
         self._entrance = entrance
         self._captcha = captcha
+        self._sessions = sessions
 
     async def log_in(self, request: LoginRequest, device: Device) -> Grant | FactorRequired:
         """Check a password and open a session, or say what has to follow.
@@ -83,7 +90,8 @@ class Logins:
         """Return the account that has this address and password. Raises as `log_in` does.
 
         Its hash is the one that the password was found to have, renewed if it was outdated.
-        `session_id` names the open session, if any, that proves its password again.
+        `session_id` names the open session, if any, that proves its password again; the twentieth
+        wrong one in a row ends it.
         """
         typed = normalise_password(password)
         email = _as_stored(email)
@@ -100,9 +108,11 @@ class Logins:
             if attempt.is_suspect and not is_person:
                 await self._throttle.take_turn(attempt)
             account = await store.find_user_by_email(self._database, email)
-            matches = await slot.verify(typed, account.password_hash if account else None)
+            matches = await slot.verify(
+                typed, account.password_hash if account else None, as_typed=password.encode()
+            )
             if account is None or not matches:
-                await self._fail(attempt, email, account, device)
+                await self._fail(attempt, email, account, device, session_id)
                 raise Problem(ProblemCode.INVALID_CREDENTIALS)
             if account.password_hash is not None and slot.is_outdated(account.password_hash):
                 account = await self._renew(account, typed, slot)
@@ -132,16 +142,24 @@ class Logins:
             return replace(account, password_hash=renewed)
         # Somebody else was first: with the same password, or with another one.
         current = await store.find_user(self._database, account.id)
-        if current is None or not await slot.verify(typed, current.password_hash):
+        if current is None or not await slot.verify(typed, current.password_hash, as_typed=typed):
             raise Problem(ProblemCode.INVALID_CREDENTIALS)
         return current
 
     async def _fail(
-        self, attempt: Attempt, email: str, account: Account | None, device: Device
+        self,
+        attempt: Attempt,
+        email: str,
+        account: Account | None,
+        device: Device,
+        session_id: UUID | None,
     ) -> None:
         # The same statements whether there is an account or not: the answer's time must not tell.
         async with self._database.transaction() as transaction:
-            await self._throttle.count_failure(transaction, attempt)
+            failures = await self._throttle.count_failure(transaction, attempt)
+            if session_id is not None and account is not None and failures >= SESSION_FAILURES:
+                # Whoever has the session does not know the password: it may well be stolen.
+                await self._sessions.end(transaction, session_id, user_id=account.id)
             await record(
                 transaction,
                 Action.LOGIN_FAILED,
@@ -149,6 +167,7 @@ class Logins:
                 device=device,
                 method=Method.PASSWORD.value,
                 typed_address=self._throttle.name(email),
+                session_id=session_id,
             )
 
 

@@ -9,6 +9,7 @@ import time
 import unicodedata
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 
 import argon2
 import bcrypt
@@ -84,14 +85,20 @@ def hash_password(password: bytes, cost: int) -> str:
     return _SCHEME + hashed.decode()
 
 
-def verify_password(password: bytes, stored: str) -> bool:
+def verify_password(password: bytes, stored: str, *, as_typed: bytes | None = None) -> bool:
     """Say whether a password has this hash. Blocks for the time the hash's cost demands.
 
-    Hashes that came from another system are checked as it did; what plain bcrypt would have cut
-    off at 72 bytes matches nothing. Raises ValueError for a hash of no known scheme.
+    Hashes that came from another system are checked as it did, `as_typed` too, since most systems
+    normalise nothing; what plain bcrypt would have cut off at 72 bytes matches nothing. Raises
+    ValueError for a hash of no known scheme.
     """
     if stored.startswith(_SCHEME):
         return bcrypt.checkpw(_prehash(password), stored.removeprefix(_SCHEME).encode())
+    tried = dict.fromkeys((password, password if as_typed is None else as_typed))
+    return any(_verify_foreign(candidate, stored) for candidate in tried)
+
+
+def _verify_foreign(password: bytes, stored: str) -> bool:
     if _BCRYPT.fullmatch(stored):
         fits = len(password) <= _BCRYPT_BYTES and b"\0" not in password
         return fits and bcrypt.checkpw(password, stored.encode())
@@ -103,14 +110,16 @@ def verify_password(password: bytes, stored: str) -> bool:
     raise ValueError("the stored password hash has an unknown scheme")
 
 
-def verify_evenly(password: bytes, stored: str, cost: int) -> bool:
+def verify_evenly(
+    password: bytes, stored: str, cost: int, *, as_typed: bytes | None = None
+) -> bool:
     """Say whether a password has this hash; a wrong one takes no less than a hash of `cost` does.
 
     A hash that came from another system may be cheaper to check than the decoy of an address
     without an account, and would tell that there is one. Raises as `verify_password` does.
     """
     started = time.perf_counter()
-    matches = verify_password(password, stored)
+    matches = verify_password(password, stored, as_typed=as_typed)
     if not matches and is_outdated(stored, cost):
         _spend_rest(cost, time.perf_counter() - started)
     return matches
@@ -170,13 +179,17 @@ class HashingSlot:
         """Tell whether a password should be stored under a new hash."""
         return is_outdated(stored, self._cost)
 
-    async def verify(self, password: bytes, stored: str | None) -> bool:
-        """Compare a normalised password with a stored hash; without one it takes as long."""
+    async def verify(self, password: bytes, stored: str | None, *, as_typed: bytes) -> bool:
+        """Compare a normalised password with a stored hash; without one it takes as long.
+
+        `as_typed` is the same password before it was normalised, for hashes of other systems.
+        """
         loop = asyncio.get_running_loop()
+        check = partial(
+            verify_evenly, password, stored or self._decoy, self._cost, as_typed=as_typed
+        )
         with PASSWORD_HASH_DURATION.time():
-            matches = await loop.run_in_executor(
-                self._executor, verify_evenly, password, stored or self._decoy, self._cost
-            )
+            matches = await loop.run_in_executor(self._executor, check)
         return matches and stored is not None
 
 

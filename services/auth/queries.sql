@@ -23,6 +23,11 @@ FROM users WHERE id = $1 FOR UPDATE;
 -- One account by its normalised address.
 SELECT id, email, name, password_hash, roles, created_at, disabled_at FROM users WHERE email = $1;
 
+-- name: hold_user_by_email
+-- One account by its normalised address, as it is until the transaction ends.
+SELECT id, email, name, password_hash, roles, created_at, disabled_at FROM users WHERE email = $1
+FOR KEY SHARE;
+
 -- name: lock_user_by_email
 -- One account by its normalised address, locked for a change.
 SELECT id, email, name, password_hash, roles, created_at, disabled_at FROM users WHERE email = $1 FOR UPDATE;
@@ -241,7 +246,8 @@ SET failures = CASE
         WHEN known.last_failed_at < clock_timestamp() - $3::interval THEN 1
         ELSE known.failures + 1
     END,
-    last_failed_at = clock_timestamp();
+    last_failed_at = clock_timestamp()
+RETURNING failures;
 
 -- name: forget_login_failures
 -- A network that knew the password starts with a clean sheet.

@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 
 from services.auth import store
 from services.auth.access_tokens import AccessTokenIssuer
+from services.auth.audit.log import Action, record
 from services.auth.factors.store import delete_challenges
 from services.auth.metrics import REFRESHES
 from services.auth.records import Account, Device, EndedSession, Method, SessionWithRights
@@ -107,9 +108,9 @@ class Sessions:
         if rotated is not None:
             REFRESHES.labels("rotated").inc()
             return self._grant(*rotated)
-        return await self._refresh_replaced(claim)
+        return await self._refresh_replaced(claim, device)
 
-    async def _refresh_replaced(self, claim: RefreshClaim) -> Grant:
+    async def _refresh_replaced(self, claim: RefreshClaim, device: Device) -> Grant:
         async with self._database.transaction() as transaction:
             found = await store.lock_session(transaction, claim.session_id)
             if found is not None:
@@ -119,6 +120,13 @@ class Sessions:
                     REFRESHES.labels("repeated").inc()
                     return self._grant(session, account)
                 await self.end(transaction, session.id, user_id=session.user_id)
+                await record(
+                    transaction,
+                    Action.SESSION_COPIED,
+                    user_id=session.user_id,
+                    session_id=session.id,
+                    device=device,
+                )
         # Raised outside the transaction, which would take the end of the session back otherwise.
         if found is None:
             REFRESHES.labels("invalid").inc()

@@ -9,6 +9,8 @@ from services.auth.audit.log import Action, record
 from services.auth.emails import require_email
 from services.auth.entrance import Entrance
 from services.auth.links import LinkTokens
+from services.auth.mailing.limits import MailLimits
+from services.auth.mailing.store import Counted
 from services.auth.names import clean_name
 from services.auth.new_passwords import NewPasswords
 from services.auth.passwords import PasswordHasher
@@ -35,6 +37,7 @@ class Signups:
         entrance: Entrance,
         links: LinkTokens,
         *,
+        limits: MailLimits,
         lifetime: timedelta,
         new_passwords: NewPasswords,
     ) -> None:
@@ -43,14 +46,16 @@ class Signups:
         self._hasher = hasher
         self._entrance = entrance
         self._links = links
+        self._limits = limits
         self._lifetime = lifetime
         self._new_passwords = new_passwords
 
-    async def request(self, request: SignupRequest) -> None:
+    async def request(self, request: SignupRequest, device: Device) -> None:
         """Remember an attempt and have a mail sent.
 
         Does the same for every address: which mail its owner gets is found out when it is
-        rendered. Raises a 422 problem for an address or password that nobody could use, and 503
+        rendered. Beyond the hour's share nothing is remembered, and the answer does not tell.
+        Raises a 422 problem for an address or password that nobody could use, and 503
         when too many passwords wait to be hashed.
         """
         email = require_email(request.email)
@@ -61,6 +66,8 @@ class Signups:
         signup = Signup(id=uuid7(), email=email, name=name, password_hash=password_hash)
         link_id = uuid7()
         async with self._database.transaction() as transaction:
+            if not await self._limits.may_send(transaction, Counted.SIGNUP, email, device):
+                return
             await store.insert_signup(
                 transaction,
                 signup,

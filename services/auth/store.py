@@ -153,6 +153,12 @@ async def find_user_by_email(executor: Executor, email: str) -> Account | None:
     return None if row is None else account_from(row)
 
 
+async def hold_user_by_email(transaction: Transaction, email: str) -> Account | None:
+    """Return an account by its normalised address, held as by `hold_user`."""
+    row = await transaction.fetchrow(SQL["hold_user_by_email"], email)
+    return None if row is None else account_from(row)
+
+
 async def lock_user_by_email(executor: Executor, email: str) -> Account | None:
     """Return an account by its normalised address, locked until the transaction ends."""
     row = await executor.fetchrow(SQL["lock_user_by_email"], email)
@@ -346,9 +352,12 @@ async def list_revocations(executor: Executor, position: int) -> list[Revocation
 
 async def count_login_failure(
     executor: Executor, account: bytes, network: Network, *, forget_after: timedelta
-) -> None:
-    """Count one more failure."""
-    await executor.execute(SQL["count_login_failure"], account, network, forget_after)
+) -> int:
+    """Count one more failure; return how many there were without a long pause."""
+    failures: int = await executor.fetchval(
+        SQL["count_login_failure"], account, network, forget_after
+    )
+    return failures
 
 
 async def forget_login_failures(executor: Executor, account: bytes, network: Network) -> None:

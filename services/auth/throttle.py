@@ -133,15 +133,16 @@ class LoginThrottle:
         ):
             raise _wait_for_turn(STRANGER_INTERVAL.total_seconds())
 
-    async def count_failure(self, transaction: Transaction, attempt: Attempt) -> None:
-        """Count one wrong password."""
-        await store.count_login_failure(
+    async def count_failure(self, transaction: Transaction, attempt: Attempt) -> int:
+        """Count one wrong password; return how many there were by the counter it goes by."""
+        failures = await store.count_login_failure(
             transaction, attempt.counter, attempt.network, forget_after=FORGET_AFTER
         )
         # Of who is no stranger too, where nobody reads it: by the time of an answer their
         # neighbours could tell otherwise that somebody logs in to the account from there.
         counted = attempt.account if attempt.is_stranger else attempt.apart
         await protections.count_stranger_failure(transaction, counted)
+        return failures
 
     async def forget(self, attempt: Attempt) -> None:
         """Start anew after a right password; what strangers did stays."""

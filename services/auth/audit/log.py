@@ -33,6 +33,8 @@ class Action(StrEnum):
     EMAIL_CHANGED = "email.changed"
     IMPERSONATION_BEGUN = "impersonation.begun"
     SESSION_ENDED = "session.ended"
+    SESSION_COPIED = "session.copied"
+    """A refresh token was used that others had replaced; it ended the session."""
     ROLES_CHANGED = "roles.changed"
     SESSIONS_ENDED = "sessions.ended"
     PASSWORD_CHANGED = "password.changed"  # noqa: S105 - the name of an act
@@ -70,6 +72,9 @@ class Action(StrEnum):
     API_KEY_DELETED = "api_key.deleted"
 
 
+_BY_NOBODY_KNOWN = frozenset({Action.LOGIN_FAILED, Action.SESSION_COPIED})
+
+
 async def record(
     transaction: Transaction,
     action: Action,
@@ -83,9 +88,10 @@ async def record(
     """Log an act in its own transaction: both happen, or neither.
 
     `user_id` is whom it was done to, `actor_id` who did it if that was somebody else; who failed to
-    log in is nobody we know. The details hold no password, token, link or code.
+    log in, or used a copied token, is nobody we know. The details hold no password, token, link or
+    code.
     """
-    by = None if action is Action.LOGIN_FAILED else actor_id or user_id
+    by = None if action in _BY_NOBODY_KNOWN else actor_id or user_id
     await store.insert_audit_entry(
         transaction,
         entry_id=uuid7(),

@@ -8,7 +8,7 @@ from services.auth.factors.second_steps import SecondSteps
 from services.auth.factors.step_up import StepUps
 from services.auth.factors.throttle import CodeThrottle
 from services.auth.logins import Logins
-from services.auth.magic_links.limits import MagicLinkLimits
+from services.auth.magic_links.limits import CodeLimits
 from services.auth.magic_links.magic_links import MagicLinks
 from services.auth.routes.factors import FactorRoutes, SecondStepRoutes
 from services.auth.routes.magic_links import MagicLinkRoutes
@@ -41,7 +41,8 @@ def resources(core: Core, logins: Logins) -> tuple[SecondStepRoutes, FactorRoute
         core.mails,
         core.link_tokens,
         core.entrance,
-        MagicLinkLimits(core.master_key),
+        mail_limits=core.mail_limits,
+        code_limits=CodeLimits(core.address_names),
     )
     return (
         SecondStepRoutes(second_steps, step_ups, core.origins, core.answers, core.authenticator),

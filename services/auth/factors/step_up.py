@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.auth.access import own_account, require_own_session
+from services.auth.access import hold_own_account, own_account, require_own_session
 from services.auth.entrance import Entrance
 from services.auth.factors.challenges import Challenges
 from services.auth.factors.proofs import CodeProofs
@@ -60,6 +60,8 @@ class StepUps:
                 account.email, request.password, device, session_id=identity.session_id
             )
         async with self._database.transaction() as transaction:
+            # Before its factors, as everywhere: an account that is being deleted takes them along.
+            await hold_own_account(transaction, account.id)
             matches = True
             if has_factor and given is not None:
                 method, code = given

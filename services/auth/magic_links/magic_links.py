@@ -12,11 +12,11 @@ from services.auth.emails import require_email
 from services.auth.entrance import Entrance, FactorRequired
 from services.auth.links import LinkTokens
 from services.auth.magic_links import store
-from services.auth.magic_links.limits import MagicLinkLimits
+from services.auth.magic_links.limits import CodeLimits
+from services.auth.mailing.limits import MailLimits
 from services.auth.mailing.mails import AccountMails
-from services.auth.mailing.store import Mail, TakenLink, take_link
-from services.auth.networks import network_of
-from services.auth.records import Device, Method
+from services.auth.mailing.store import Counted, Mail, TakenLink, take_link
+from services.auth.records import Account, Device, Method
 from services.auth.sessions import Grant
 from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
@@ -42,13 +42,16 @@ class MagicLinks:
         mails: AccountMails,
         tokens: LinkTokens,
         entrance: Entrance,
-        limits: MagicLinkLimits,
+        *,
+        mail_limits: MailLimits,
+        code_limits: CodeLimits,
     ) -> None:
         self._database = database
         self._mails = mails
         self._tokens = tokens
         self._entrance = entrance
-        self._limits = limits
+        self._mail_limits = mail_limits
+        self._code_limits = code_limits
 
     async def request(self, email: str, device: Device) -> str:
         """Have a mail sent if somebody has the address, and return the id of the request.
@@ -68,7 +71,7 @@ class MagicLinks:
             has_code=True,
         )
         async with self._database.transaction() as transaction:
-            if await self._limits.may_send(transaction, address, network_of(device.address)):
+            if await self._mail_limits.may_send(transaction, Counted.MAIL, address, device):
                 link_id = await self._mails.send(transaction, mail)
                 await store.insert_request(
                     transaction, link_id=link_id, request_hash=_hash(request_id)
@@ -79,9 +82,14 @@ class MagicLinks:
         self, token: str, *, token_delivery: TokenDelivery, device: Device
     ) -> Grant | FactorRequired:
         """Log in with the token of a link. Raises 400 `link_invalid`, 403 if disabled."""
+        email = await self._mails.peek(PURPOSE, token)
+        if email is None:
+            raise Problem(ProblemCode.LINK_INVALID)
         async with self._database.transaction() as transaction:
+            # The account first, as everywhere: another password makes its links worthless.
+            account = await accounts.hold_user_by_email(transaction, email)
             link = await self._mails.take(transaction, PURPOSE, token)
-            return await self._enter(transaction, link, token_delivery, device)
+            return await self._enter(transaction, account, link, token_delivery, device)
 
     async def redeem_code(
         self, request_id: str, code: str, *, token_delivery: TokenDelivery, device: Device
@@ -92,24 +100,28 @@ class MagicLinks:
         link is spent or five codes were wrong, and 429 after too many wrong codes for one address
         within a day: the link still works then.
         """
+        request_hash = _hash(request_id)
+        email = await store.find_request_address(self._database, request_hash)
+        if email is None:
+            raise Problem(ProblemCode.LINK_INVALID)
         async with self._database.transaction() as transaction:
-            asked = await store.lock_request(transaction, _hash(request_id))
+            account = await accounts.hold_user_by_email(transaction, email)
+            asked = await store.lock_request(transaction, request_hash)
             if asked is None:
                 raise Problem(ProblemCode.LINK_INVALID)
-            await self._limits.count_code(transaction, asked.email)
+            await self._code_limits.count(transaction, asked.email)
             expected = self._tokens.code(PURPOSE, asked.link_id)
             given = "".join(code.split())
             if hmac.compare_digest(expected.encode(), given.encode()):
-                await self._limits.forgive_code(transaction, asked.email)
+                await self._code_limits.forgive(transaction, asked.email)
                 token_hash = self._tokens.hash(PURPOSE, asked.link_id)
                 link = await take_link(transaction, PURPOSE, token_hash)
-                return await self._enter(transaction, link, token_delivery, device)
+                return await self._enter(transaction, account, link, token_delivery, device)
             is_over = asked.failures + 1 >= LINK_FAILURES
             if is_over:
                 await store.delete_link(transaction, asked.link_id)
             else:
                 await store.count_failure(transaction, asked.link_id)
-            account = await accounts.find_user_by_email(transaction, asked.email)
             await record(
                 transaction,
                 Action.LOGIN_FAILED,
@@ -123,14 +135,12 @@ class MagicLinks:
     async def _enter(
         self,
         transaction: Transaction,
+        account: Account | None,
         link: TakenLink | None,
         token_delivery: TokenDelivery,
         device: Device,
     ) -> Grant | FactorRequired:
-        account = (
-            None if link is None else await accounts.find_user_by_email(transaction, link.email)
-        )
-        if account is None:
+        if account is None or link is None:
             raise Problem(ProblemCode.LINK_INVALID)
         return await self._entrance.enter(
             transaction,

@@ -3,13 +3,29 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from enum import StrEnum
+from typing import Any, Final
 from uuid import UUID
 
+from services.auth.records import Network
 from shared.chassis.database import Executor
 from shared.chassis.queries import load_queries
 
 SQL = load_queries(__file__)
+
+
+COUNTED_FOR: Final = timedelta(days=1)
+"""The longest time that any act is counted for."""
+
+
+class Counted(StrEnum):
+    """Acts that are counted for each address."""
+
+    MAIL = "mail"
+    """A mail that logs in."""
+    SIGNUP = "signup"
+    CODE = "code"
+    """A wrong one, of a mail that logs in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,3 +109,35 @@ async def discard_links(
 ) -> None:
     """Make every link of an account worthless that has one of the purposes."""
     await executor.execute(SQL["discard_links"], user_id, email, list(purposes))
+
+
+async def count_up(
+    executor: Executor, address: bytes, kind: Counted, network: Network, *, window: timedelta
+) -> int:
+    """Count one more act of a kind, and return how many there were within the window.
+
+    Others who count the same wait until the transaction ends.
+    """
+    count: int = await executor.fetchval(SQL["count_up"], address, kind.value, network, window)
+    return count
+
+
+async def count_down(executor: Executor, address: bytes, kind: Counted, network: Network) -> None:
+    """Take one act back."""
+    await executor.execute(SQL["count_down"], address, kind.value, network)
+
+
+async def count_everywhere(
+    executor: Executor, address: bytes, kind: Counted, *, window: timedelta, share: int
+) -> int:
+    """Return how many acts all networks had, none of them counting for more than its share."""
+    count: int = await executor.fetchval(
+        SQL["count_everywhere"], address, kind.value, window, share
+    )
+    return count
+
+
+async def delete_old_counts(executor: Executor, *, limit: int) -> int:
+    """Remove up to `limit` counts that have begun anew by now; return how many."""
+    tag = await executor.execute(SQL["delete_old_counts"], limit, COUNTED_FOR)
+    return int(tag.rpartition(" ")[2])

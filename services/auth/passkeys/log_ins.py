@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.auth.access import own_account, require_own_session
+from services.auth.access import hold_own_account, require_own_session
 from services.auth.entrance import Entrance
 from services.auth.factors.challenges import Challenges
 from services.auth.factors.notices import FactorNotices
@@ -126,7 +126,7 @@ class PasskeyStepUps:
         require_own_session(identity)
         asker = Asker(identity.user_id, identity.session_id)
         async with self._database.transaction() as transaction:
-            await own_account(transaction, identity)
+            await hold_own_account(transaction, identity.user_id)
             proved = await self._proofs.check(
                 transaction, credential, Purpose.STEP_UP, asker, device
             )

@@ -12,6 +12,13 @@ WITH entered AS (
 )
 SELECT is_new, EXISTS (SELECT FROM entered) AS is_first FROM noted;
 
+-- name: is_known
+-- Whether the account of an address, if there is one, knows a browser or a network.
+SELECT EXISTS (
+    SELECT FROM users JOIN known_devices ON known_devices.user_id = users.id
+    WHERE users.email = $1 AND (known_devices.device_hash = $2 OR known_devices.network = $3)
+);
+
 -- name: delete_surplus_devices
 -- Forget the devices of an account that were not seen for longest, all but the newest ones.
 DELETE FROM known_devices WHERE user_id = $1 AND device_hash IN (

@@ -54,6 +54,14 @@ async def note_device(
     return Noted(**dict(row))
 
 
+async def is_known(
+    executor: Executor, email: str, *, device_hash: bytes | None, network: Network
+) -> bool:
+    """Tell whether the account of an address, if any, knows a browser or a network."""
+    known: bool = await executor.fetchval(SQL["is_known"], email, device_hash, network)
+    return known
+
+
 async def delete_surplus_devices(executor: Executor, user_id: UUID, *, keep: int) -> None:
     """Forget all but the `keep` devices of an account that were seen last."""
     await executor.execute(SQL["delete_surplus_devices"], user_id, keep)

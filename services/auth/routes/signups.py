@@ -36,7 +36,7 @@ class SignupRoutes:
         body = await read_json(request, SignupRequest)
         device = self._answers.device_of(request)
         await self._captcha.require(body.captcha_token, device, opens_without=False)
-        await self._signups.request(body)
+        await self._signups.request(body, device)
         return json_response(SignupAccepted(), 202, headers=NO_STORE)
 
     async def verify(self, request: Request) -> Response:

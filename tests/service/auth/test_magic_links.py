@@ -293,6 +293,21 @@ async def test_an_address_gets_only_so_many_mails_an_hour_and_nobody_is_told(
     assert len(await auth.events()) == 21
 
 
+async def test_strangers_cannot_use_up_the_mails_of_who_is_known(
+    auth: AuthService, account: dict[str, Any]
+) -> None:
+    assert account, "whose owner's network is known from then on"
+    for network in range(5):
+        for _ in range(6):
+            await _ask(auth, address=f"198.51.100.{network}")
+    assert len(await auth.events()) == 20
+
+    await _ask(auth, address="198.51.100.99")
+    assert len(await auth.events()) == 20
+    await _ask(auth)
+    assert len(await auth.events()) == 21
+
+
 async def test_links_of_another_purpose_do_not_log_in(auth: AuthService) -> None:
     token = await auth.mailed_token(await auth.sign_up("bob@example.com"))
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.service.auth.auth_service import PASSWORD, AuthService, assert_problem, bearer
+from tests.service.auth.auth_service import PASSWORD, AuthService, assert_problem, bearer, claims
 
 EMAIL = "ada@example.com"
 OTHER = "another staple of horses"
@@ -153,3 +153,23 @@ async def test_opening_the_page_spends_nothing(auth: AuthService) -> None:
         assert answer.status_code == 200
         assert answer.headers["referrer-policy"] == "no-referrer"
     assert (await reset(auth, token)).status_code == 204
+
+
+async def test_a_session_that_guesses_its_password_ends(
+    auth: AuthService, session: dict[str, Any]
+) -> None:
+    other = (await auth.log_in(EMAIL)).json()
+
+    for number in range(20):
+        await auth.database.execute(
+            "UPDATE login_failures SET last_failed_at = last_failed_at - interval '31 seconds'"
+        )
+        assert await auth.revoked() == set()
+        answer = await auth.post(
+            "/v1/auth/step-up", {"password": f"guess {number}"}, **bearer(session)
+        )
+        assert_problem(answer, 401, "invalid_credentials")
+
+    assert await auth.revoked() == {claims(session)["sid"]}
+    assert_problem(await auth.refresh(session["refresh_token"]), 401, "refresh_token_invalid")
+    assert (await auth.refresh(other["refresh_token"])).status_code == 200

@@ -94,7 +94,8 @@ class SessionsOfPeople(RuleBasedStateMachine):
         self.database = Database(DatabaseSettings(postgres_url=self.url), "auth")
         await self.database.start()
         self.stack.push_async_callback(self.database.stop)
-        await self.database.execute(f"TRUNCATE {', '.join(TABLES)}, audit_log, outbox CASCADE")
+        others = "audit_log, outbox, magic_link_counts"
+        await self.database.execute(f"TRUNCATE {', '.join(TABLES)}, {others} CASCADE")
         self.auth: AuthService = await self.stack.enter_async_context(
             running(self.database, settings(self.url))
         )

@@ -145,6 +145,12 @@ async def test_an_older_token_ends_the_session_at_once(
     assert_problem(replayed, 401, "refresh_token_reused")
     await _assert_ended(auth, session)
     assert_problem(await auth.refresh(third["refresh_token"]), 401, "refresh_token_invalid")
+    entry = await auth.database.fetchrow("SELECT * FROM audit_log ORDER BY id DESC LIMIT 1")
+    assert (entry["action"], entry["actor_id"]) == ("session.copied", None), "by whom is not known"
+    assert (str(entry["user_id"]), str(entry["session_id"])) == (
+        session["user"]["id"],
+        claims(session)["sid"],
+    )
 
 
 @pytest.mark.parametrize("replays", [2, 10])

@@ -228,6 +228,31 @@ async def test_many_links_of_one_address_at_once_have_one_success(auth: AuthServ
     assert await auth.counts() == {"users": 1, "sessions": 1}
 
 
+@pytest.mark.parametrize("known", [True, False])
+async def test_an_address_gets_only_so_many_sign_up_mails_an_hour_and_nobody_is_told(
+    auth: AuthService, *, known: bool
+) -> None:
+    if known:
+        await auth.register("ada@example.com")
+        await auth.database.execute("DELETE FROM known_devices")
+    await auth.database.execute("TRUNCATE magic_link_counts")
+    await auth.forget_events()
+    before = (await auth.counts()).get("links", 0)
+
+    for network in range(5):
+        for _ in range(12):
+            answer = await auth.post(
+                "/v1/auth/signup",
+                {"email": "ada@example.com", "password": PASSWORD},
+                x_real_ip=f"198.51.100.{network}",
+            )
+            assert (answer.status_code, answer.json()) == (202, {"status": "verification_sent"})
+
+    assert await auth.event_types() == ["signup.requested"] * 40
+    counts = await auth.counts()
+    assert (counts["signups"], counts["links"] - before) == (40, 40)
+
+
 async def test_a_strangers_password_does_not_survive_the_owners_signup(auth: AuthService) -> None:
     theirs = await auth.mailed_token(await auth.sign_up(KNOWN, "the stranger's password"))
     mine = await auth.mailed_token(await auth.sign_up(KNOWN, "the owner's own password"))

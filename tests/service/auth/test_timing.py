@@ -128,8 +128,10 @@ async def test_the_measure_sees_a_hash_that_is_left_out(
 ) -> None:
     real = HashingSlot.verify
 
-    async def verify(slot: HashingSlot, password: bytes, stored: str | None) -> bool:
-        return False if stored is None else await real(slot, password, stored)
+    async def verify(
+        slot: HashingSlot, password: bytes, stored: str | None, *, as_typed: bytes
+    ) -> bool:
+        return False if stored is None else await real(slot, password, stored, as_typed=as_typed)
 
     monkeypatch.setattr(HashingSlot, "verify", verify)
     async with running(database, settings(database_url, bcrypt_cost=8)) as auth:

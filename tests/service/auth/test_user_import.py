@@ -1,6 +1,7 @@
 """Accounts of another system come with their hashes, which are renewed at the first log-in."""
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,18 @@ async def test_what_bcrypt_would_cut_off_matches_nothing(
     await import_users(auth.settings, [write(tmp_path, account(password_hash=hashed))])
     assert_problem(await auth.log_in(EMAIL, typed), 401, "invalid_credentials")
     assert (await auth.log_in(EMAIL, LONG)).status_code == 200
+
+
+@pytest.mark.parametrize("typed", ["a prix de 5½ €", "ﬁve ﬂying ﬁsh", "m² m² m² m²"])
+async def test_a_password_is_checked_as_the_other_system_did_and_then_as_we_do(
+    auth: AuthService, tmp_path: Path, typed: str
+) -> None:
+    hashed = bcrypt.hashpw(typed.encode(), bcrypt.gensalt(4)).decode()
+    await import_users(auth.settings, [write(tmp_path, account(password_hash=hashed))])
+
+    assert_problem(await auth.log_in(EMAIL, "another one"), 401, "invalid_credentials")
+    assert (await auth.log_in(EMAIL, typed)).status_code == 200
+    assert (await auth.log_in(EMAIL, unicodedata.normalize("NFKC", typed))).status_code == 200
 
 
 async def test_importing_twice_adds_nothing(
