@@ -31,7 +31,7 @@ _MOST_FIELDS: Final = 50
 _PAGE: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>
-<link rel="stylesheet" href="/oauth2/sign-in/page.css"></head>
+<link rel="stylesheet" href="/page.css"></head>
 <body><main><h1>{title}</h1><p>{text}</p><p><a href="{back}">Go back</a></p></main></body></html>
 """
 

@@ -38,7 +38,7 @@ SIGN_IN_PAGE: Final = "/oauth2/sign-in"
 _UNAUTHORIZED: Final = 401
 _ERROR_PAGE: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Sign-in not possible</title>
-<link rel="stylesheet" href="/oauth2/sign-in/page.css"></head>
+<link rel="stylesheet" href="/page.css"></head>
 <body><main><h1>Sign-in not possible</h1><p>{text}</p>
 <p>Go back and try again, or tell whoever runs the application.</p></main></body></html>
 """

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+_HTML = "text/html"
 _PAGES = Path(__file__).parent.parent / "pages"
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -17,39 +18,33 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-cache",
 }
-
-
-NAMES: Final = (
-    *("verify", "reset", "magic-link", "email"),
-    "invitation",
-    *("oauth2/sign-in", "oauth2/sign-out", "oauth2/logged-out"),
+_WITH_SCRIPT: Final = (
+    *("verify", "reset", "magic-link", "email", "invitation"),
+    *("oauth2/sign-in", "oauth2/sign-out"),
 )
-_FILES: Final = {"": ("html", "text/html"), "/page.js": ("js", "text/javascript")} | {
-    "/page.css": ("css", "text/css")
-}
+_FILES: Final = (
+    {"/page.css": ("page.css", "text/css"), "/oauth2/logged-out": ("oauth2/logged-out.html", _HTML)}
+    | {f"/{name}": (f"{name}.html", _HTML) for name in _WITH_SCRIPT}
+    | {f"/{name}/page.js": (f"{name}.js", "text/javascript") for name in _WITH_SCRIPT}
+)
+"""By path: the file and its media type."""
 
 
 class PageRoutes:
-    """`GET /<name>` with its script and its style, as files of their own.
+    """`GET /<name>` with its script as a file of its own, and the style of all pages.
 
     The token stands behind the `#`, which browsers keep to themselves: no server log, proxy or
     mail scanner that merely fetches the address ever sees or spends it.
     """
 
     def __init__(self) -> None:
-        self._files = {
-            f"/{name}{path}": ((_PAGES / f"{name}.{suffix}").read_bytes(), media_type)
-            for name in NAMES
-            for path, (suffix, media_type) in _FILES.items()
-        }
+        self._contents = {path: (_PAGES / file).read_bytes() for path, (file, _) in _FILES.items()}
 
     def routes(self) -> list[Route]:
         """Return the routes of every page."""
-        return [
-            Route(f"/{name}{path}", self.read, methods=["GET"]) for name in NAMES for path in _FILES
-        ]
+        return [Route(path, self.read, methods=["GET"]) for path in _FILES]
 
     async def read(self, request: Request) -> Response:
         """Answer with the page or a file of it."""
-        content, media_type = self._files[request.url.path]
-        return Response(content, headers=SECURITY_HEADERS, media_type=media_type)
+        path = request.url.path
+        return Response(self._contents[path], headers=SECURITY_HEADERS, media_type=_FILES[path][1])

@@ -1,4 +1,4 @@
-"""Pages that people see: each opens by a GET that changes nothing, with a script and a style."""
+"""Pages that people see: each opens by a GET that changes nothing; they share a style."""
 
 from typing import Final
 
@@ -16,6 +16,20 @@ _PAGES: Final = {
 }
 
 
+_WITHOUT_SCRIPT: Final = frozenset({"oauth2/logged-out"})
+
+
+def _file(path: str) -> Route:
+    return Route(
+        method="GET",
+        path=path,
+        service="auth",
+        access=Access.PUBLIC,
+        summary="Read a file of the pages",
+        documented=False,
+    )
+
+
 def _page(name: str, summary: str) -> tuple[Route, ...]:
     page = Route(
         method="GET",
@@ -25,20 +39,10 @@ def _page(name: str, summary: str) -> tuple[Route, ...]:
         summary=summary,
         answer_contents={"text/html": TEXT},
     )
-    files = (
-        Route(
-            method="GET",
-            path=f"/{name}/page.{kind}",
-            service="auth",
-            access=Access.PUBLIC,
-            summary="Read a file of the page",
-            documented=False,
-        )
-        for kind in ("js", "css")
-    )
-    return page, *files
+    return (page,) if name in _WITHOUT_SCRIPT else (page, _file(f"/{name}/page.js"))
 
 
-PAGE_ROUTES: Final = tuple(
-    route for name, summary in _PAGES.items() for route in _page(name, summary)
+PAGE_ROUTES: Final = (
+    _file("/page.css"),
+    *(route for name, summary in _PAGES.items() for route in _page(name, summary)),
 )

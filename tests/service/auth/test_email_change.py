@@ -197,6 +197,6 @@ async def test_nobody_is_flooded(auth: AuthService, session: dict[str, Any]) -> 
 
 async def test_opening_the_page_spends_nothing(auth: AuthService, session: dict[str, Any]) -> None:
     old, _ = await tokens(auth, session)
-    for path in ("/email", "/email/page.js", "/email/page.css"):
+    for path in ("/email", "/email/page.js", "/page.css"):
         assert (await auth.client.get(path)).status_code == 200
     assert (await confirm(auth, old)).status_code == 200

@@ -302,7 +302,7 @@ async def test_s28_fetching_the_page_spends_nothing(
 ) -> None:
     invitation = await invite(auth, acme, ada, BOB)
     url: str = (await auth.mail(UUID(invitation["id"])))["variables"]["url"]
-    for address in (url, "/invitation/page.js", "/invitation/page.css"):
+    for address in (url, "/invitation/page.js", "/page.css"):
         fetched = await auth.client.get(address)
         assert fetched.status_code == 200
         assert fetched.headers["referrer-policy"] == "no-referrer"

@@ -232,7 +232,7 @@ async def test_s28_fetching_the_page_spends_nothing(
     url: str = (await _mail(auth))["variables"]["url"]
     token = url.partition("#token=")[2]
 
-    for address in (url, url.replace("#", "?"), "/magic-link/page.js", "/magic-link/page.css"):
+    for address in (url, url.replace("#", "?"), "/magic-link/page.js", "/page.css"):
         fetched = await auth.client.get(address)
         assert fetched.status_code == 200
         assert "script-src 'self'" in fetched.headers["content-security-policy"]

@@ -148,7 +148,7 @@ async def test_an_api_key_changes_no_password(auth: AuthService, session: dict[s
 @pytest.mark.usefixtures("session")
 async def test_opening_the_page_spends_nothing(auth: AuthService) -> None:
     token = await auth.mailed_token(await forget(auth))
-    for path in ("/reset", "/reset/page.js", "/reset/page.css"):
+    for path in ("/reset", "/reset/page.js", "/page.css"):
         answer = await auth.client.get(path)
         assert answer.status_code == 200
         assert answer.headers["referrer-policy"] == "no-referrer"
