@@ -213,6 +213,18 @@ WHERE id IN (
 )
 RETURNING id, user_id;
 
+-- name: end_surplus_sessions
+-- End the sessions of a user beyond a number, those that were not used for longest.
+DELETE FROM sessions
+WHERE id IN (
+    SELECT id FROM sessions
+    WHERE user_id = $1
+    ORDER BY refreshed_at DESC, id DESC
+    OFFSET $2
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id, user_id;
+
 -- name: insert_revocations
 -- Forbid the access tokens of ended sessions until the last of them has expired. A key that was
 -- good again in between is refused anew.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -23,6 +24,8 @@ from shared.schemas.api.auth import TokenDelivery
 from shared.schemas.problems import ProblemCode
 
 REUSE_GRACE = timedelta(seconds=10)
+MOST_SESSIONS: Final = 1000
+"""Of one account, so that all can be ended at once; beyond them the least used one ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,8 @@ class Sessions:
             impersonator_id=impersonator_id,
             organisation_id=organisation_id,
         )
+        surplus = await store.end_surplus_sessions(transaction, account.id, keep=MOST_SESSIONS)
+        await revoke(transaction, self._outbox, surplus)
         return self._grant(session, account)
 
     async def refresh(self, token: str, device: Device) -> Grant:

@@ -322,6 +322,14 @@ async def end_other_sessions(
 # Revocations
 
 
+async def end_surplus_sessions(
+    transaction: Transaction, user_id: UUID, *, keep: int
+) -> list[EndedSession]:
+    """End all but the `keep` sessions of a user that were used last; return what was ended."""
+    rows = await transaction.fetch(SQL["end_surplus_sessions"], user_id, keep)
+    return [EndedSession(**dict(row)) for row in rows]
+
+
 async def insert_revocations(
     executor: Executor, ended: Sequence[EndedSession], *, lifetime: timedelta
 ) -> None:

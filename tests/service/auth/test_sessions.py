@@ -398,3 +398,24 @@ async def test_the_list_comes_in_pages(auth: AuthService, session: dict[str, Any
     assert len({item for page in pages for item in page}) == 5
     assert_problem(await _listed(auth, session, cursor="x"), 400, "invalid_cursor")
     assert_problem(await _listed(auth, session, limit="101"), 422, "validation_failed")
+
+
+async def test_beyond_a_thousand_the_session_unused_for_longest_ends(
+    auth: AuthService, session: dict[str, Any]
+) -> None:
+    await auth.database.execute(
+        "INSERT INTO sessions (id, user_id, token_delivery, refreshed_at, idle_expires_at,"
+        "                      expires_at, methods)"
+        " SELECT gen_random_uuid(), user_id, token_delivery, now() - interval '1 minute',"
+        "        idle_expires_at, expires_at, methods FROM sessions, generate_series(1, 998)"
+    )
+    await _age(auth.database, "refreshed_at", "1 hour")
+    kept = (await auth.log_in(EMAIL)).json()
+    assert await auth.revoked() == set()
+
+    await auth.refresh(session["refresh_token"])
+    await auth.log_in(EMAIL)
+
+    [ended] = await auth.revoked()
+    assert ended not in {claims(session)["sid"], claims(kept)["sid"]}
+    assert (await auth.counts())["sessions"] == 1000
