@@ -7,11 +7,12 @@ from typing import Any, Final
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
-from joserfc.jws import JWSRegistry, extract_compact
+from joserfc.jws import JWSRegistry
 
 from services.auth.federation.errors import UntrustedAnswer
 from services.auth.federation.providers import TENANT, Metadata, Providers
 from services.auth.federation.records import Connection
+from services.auth.token_headers import unverified_header
 
 LEEWAY_SECONDS: Final = 60
 LONGEST_SUBJECT: Final = 255
@@ -54,15 +55,15 @@ async def checked_claims(
 
 def _header(token: str) -> tuple[str, str | None]:
     try:
-        header = extract_compact(token.encode()).headers()
-    except (JoseError, ValueError) as error:
+        header = unverified_header(token)
+    except ValueError as error:
         raise UntrustedAnswer("the ID token cannot be read") from error
     algorithm, key_id, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
-    if algorithm not in _ALGORITHMS:
+    if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS:
         raise UntrustedAnswer("the ID token is not signed by a key pair")
     if str(kind).upper() != "JWT":
         raise UntrustedAnswer("this is another kind of token")
-    return str(algorithm), None if key_id is None else str(key_id)
+    return algorithm, None if key_id is None else str(key_id)
 
 
 def _fits(key: dict[str, Any], algorithm: str, key_id: str | None) -> bool:

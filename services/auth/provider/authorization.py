@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 from services.auth.audit.log import Action, record
 from services.auth.provider import clients, store
 from services.auth.provider.errors import OAuthError
+from services.auth.provider.forms import has_nul
 from services.auth.provider.store import BrowserSession, Client, NewGrant, UsedCode
 from services.auth.records import Device
 from services.auth.refresh_tokens import RefreshTokens
@@ -75,6 +76,8 @@ class Authorization:
         Raises UnsafeRequestError while client and address are not known to belong together, and
         RedirectError for everything else.
         """
+        if has_nul(parameters):
+            raise UnsafeRequestError("The application sent a request that cannot be read.")
         client = await store.find_client(self._database, parameters.get("client_id", ""))
         if client is None:
             raise UnsafeRequestError("The application that sent you here is not registered.")

@@ -142,11 +142,12 @@ def _credentials(authorization: str | None, form: dict[str, str]) -> tuple[str, 
         text = base64.b64decode(encoded, validate=True).decode()
     except (binascii.Error, ValueError) as error:
         raise OAuthError("invalid_client", "The header cannot be read.", status=401) from error
-    client_id, _, secret = text.partition(":")
-    client_id = unquote_plus(client_id)
+    client_id, secret = map(unquote_plus, text.partition(":")[::2])
+    if "\0" in client_id + secret:
+        raise OAuthError("invalid_client", "The header cannot be read.", status=401)
     if form.get("client_id", client_id) != client_id:
         raise OAuthError("invalid_client", "Two different clients are named.", status=401)
-    return client_id, unquote_plus(secret)
+    return client_id, secret
 
 
 def _fault(uri: str, *, public: bool) -> str | None:
@@ -167,6 +168,8 @@ def _fault(uri: str, *, public: bool) -> str | None:
 def _same_but_port(uri: str, registered: str) -> bool:
     try:
         asked, known = urlsplit(uri), urlsplit(registered)
+        # Reading it raises ValueError for a port that is no number.
+        _ = asked.port
     except ValueError:
         return False
     if known.scheme != "http" or _host(known.netloc) not in _LOOPBACK - {"localhost"}:

@@ -1,5 +1,6 @@
 """Forms, in which applications and browsers send what they ask."""
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -25,4 +26,12 @@ async def read_form(request: Request) -> dict[str, str]:
         raise OAuthError("invalid_request", "The form cannot be read.") from error
     if len(pairs) != len(dict(pairs)):
         raise OAuthError("invalid_request", "A parameter came twice.")
-    return dict(pairs)
+    form = dict(pairs)
+    if has_nul(form):
+        raise OAuthError("invalid_request", "A parameter holds a NUL character.")
+    return form
+
+
+def has_nul(parameters: Mapping[str, str]) -> bool:
+    """Tell whether parameters hold a character that PostgreSQL keeps in no text."""
+    return any("\0" in text for pair in parameters.items() for text in pair)

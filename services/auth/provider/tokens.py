@@ -1,6 +1,7 @@
 """What applications get for a code, and what the tokens are good for."""
 
 import hmac
+import re
 import time
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +15,6 @@ from authlib.oidc.core.util import (  # type: ignore[import-untyped] # the same
 )
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jws import extract_compact
 from uuid_utils.compat import uuid7
 
 from services.auth.provider import store
@@ -25,12 +25,13 @@ from services.auth.provider.store import Client, Grant
 from services.auth.refresh_tokens import RefreshClaim, RefreshTokens
 from services.auth.sessions import REUSE_GRACE
 from services.auth.signing_keys import Algorithm, KeyRing
+from services.auth.token_headers import unverified_header
 from shared.chassis.database import Database
 
 TOKEN_SECONDS: Final = 600
 ACCESS_TYPE: Final = "at+jwt"
 ID_TYPE: Final = "JWT"
-_VERIFIER: Final = range(43, 129)
+_VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class ProviderTokens:
         before the error is raised.
         """
         verifier = form.get("code_verifier", "")
-        if len(verifier) not in _VERIFIER:
+        if not _VERIFIER.fullmatch(verifier):
             raise OAuthError("invalid_grant", "The code_verifier is missing or malformed.")
         code_hash = hash_code(form.get("code", ""))
         code = await store.use_code(self._database, code_hash)
@@ -218,7 +219,7 @@ class ProviderTokens:
         return claims if is_ours and claims["exp"] > time.time() else None
 
     async def _decode(self, token: str) -> jwt.Token:
-        header = extract_compact(token.encode()).headers()
+        header = unverified_header(token)
         algorithm, key = await verification_key(self._keys, str(header.get("kid")))
         return jwt.decode(token, key, algorithms=[algorithm.value])
 
