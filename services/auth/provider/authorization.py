@@ -46,7 +46,8 @@ class AuthorizationRequest:
     scopes: tuple[str, ...]
     state: str | None
     nonce: str | None
-    code_challenge: str
+    code_challenge: str | None
+    """None where a client need not send one and did not."""
     prompts: frozenset[str]
     max_age: int | None
     """Seconds since the user last proved who they are."""
@@ -182,6 +183,7 @@ class Authorization:
         client: Client, redirect_uri: str, parameters: Mapping[str, str]
     ) -> AuthorizationRequest:
         _require_supported(parameters)
+        _require_challenge(client, parameters)
         wanted = parameters.get("scope", "").split()
         if "openid" not in wanted:
             raise OAuthError("invalid_scope", "Ask for the scope openid.")
@@ -200,7 +202,7 @@ class Authorization:
             scopes=tuple(scope for scope in SCOPES if scope in wanted),
             state=parameters.get("state"),
             nonce=parameters.get("nonce"),
-            code_challenge=parameters["code_challenge"],
+            code_challenge=parameters.get("code_challenge"),
             prompts=prompts,
             max_age=None if max_age is None else int(max_age),
         )
@@ -222,11 +224,16 @@ def _require_supported(parameters: Mapping[str, str]) -> None:
         raise OAuthError("unsupported_response_type", "Only response_type=code is supported.")
     if parameters.get("response_mode", "query") != "query":
         raise OAuthError("invalid_request", "Only response_mode=query is supported.")
-    if parameters.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(
-        parameters.get("code_challenge", "")
-    ):
-        raise OAuthError("invalid_request", "PKCE with code_challenge_method=S256 is required.")
     if len(parameters.get("nonce", "")) > _LONGEST_NONCE:
         raise OAuthError("invalid_request", f"nonce has at most {_LONGEST_NONCE} characters.")
     if len(parameters.get("state", "")) > _LONGEST_STATE:
         raise OAuthError("invalid_request", f"state has at most {_LONGEST_STATE} characters.")
+
+
+def _require_challenge(client: Client, parameters: Mapping[str, str]) -> None:
+    challenge, method = parameters.get("code_challenge"), parameters.get("code_challenge_method")
+    if challenge is None and method is None and not client.require_pkce:
+        return
+    # Without a method RFC 7636 means `plain`, which protects from nobody who reads the request.
+    if method != "S256" or challenge is None or not _CHALLENGE.fullmatch(challenge):
+        raise OAuthError("invalid_request", "Send PKCE with code_challenge_method=S256.")

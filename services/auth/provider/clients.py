@@ -27,7 +27,8 @@ _ID_BYTES: Final = 12
 def new_client(request: OAuthClientCreate) -> tuple[Client, str | None]:
     """Return a client with an id of our choice and its secret, which is stored only as a hash.
 
-    Raises a 422 problem for addresses that nobody may be sent to.
+    Raises a 422 problem for addresses that nobody may be sent to, and for a public client without
+    PKCE.
     """
     secret = None if request.is_public else secrets.token_urlsafe(_SECRET_BYTES)
     client = Client(
@@ -41,9 +42,10 @@ def new_client(request: OAuthClientCreate) -> tuple[Client, str | None]:
         backchannel_logout_uri=request.backchannel_logout_uri,
         id_token_algorithm=Algorithm(request.id_token_signed_response_alg),
         backchannel_logout_session_required=request.backchannel_logout_session_required,
+        require_pkce=request.require_pkce,
         created_at=datetime.now(UTC),
     )
-    _require_addresses(client)
+    _require_sound(client)
     return client, secret
 
 
@@ -52,7 +54,7 @@ def changed_client(client: Client, request: OAuthClientUpdate) -> Client:
     redirects, logout_redirects = request.redirect_uris, request.post_logout_redirect_uris
     is_trusted, scopes = request.is_trusted, request.scopes
     algorithm = request.id_token_signed_response_alg
-    is_required = request.backchannel_logout_session_required
+    is_required, require_pkce = request.backchannel_logout_session_required, request.require_pkce
     changed = replace(
         client,
         name=request.name or client.name,
@@ -68,12 +70,13 @@ def changed_client(client: Client, request: OAuthClientUpdate) -> Client:
         backchannel_logout_session_required=client.backchannel_logout_session_required
         if is_required is None
         else is_required,
+        require_pkce=client.require_pkce if require_pkce is None else require_pkce,
         scopes=client.scopes
         if scopes is None
         else tuple(scope for scope in SCOPES if scope in scopes),
         is_trusted=client.is_trusted if is_trusted is None else is_trusted,
     )
-    _require_addresses(changed)
+    _require_sound(changed)
     return changed
 
 
@@ -115,7 +118,7 @@ async def authenticate(
     return client
 
 
-def _require_addresses(client: Client) -> None:
+def _require_sound(client: Client) -> None:
     is_public = client.secret_hash is None
     addresses = [("redirect_uris", uri, is_public) for uri in client.redirect_uris]
     addresses += [
@@ -128,6 +131,9 @@ def _require_addresses(client: Client) -> None:
         for field, uri, public in addresses
         if (fault := _fault(uri, public=public)) is not None
     ]
+    if is_public and not client.require_pkce:
+        message = "A public client has nothing but PKCE to show that a code is its own."
+        errors.append(FieldError(field="require_pkce", message=message))
     if errors:
         raise Problem(ProblemCode.VALIDATION_FAILED, errors=errors)
 

@@ -2,42 +2,42 @@
 -- An application that may ask.
 INSERT INTO oauth_clients
     (id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
-     backchannel_logout_uri, id_token_algorithm, backchannel_logout_session_required)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+     backchannel_logout_uri, id_token_algorithm, backchannel_logout_session_required, require_pkce)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 RETURNING id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
           backchannel_logout_uri, id_token_algorithm, created_at,
-       backchannel_logout_session_required;
+          backchannel_logout_session_required, require_pkce;
 
 -- name: update_client
 -- Other values for an application; its id stays.
 UPDATE oauth_clients
 SET name = $2, secret_hash = $3, redirect_uris = $4, post_logout_redirect_uris = $5, scopes = $6,
     is_trusted = $7, backchannel_logout_uri = $8, id_token_algorithm = $9,
-    backchannel_logout_session_required = $10
+    backchannel_logout_session_required = $10, require_pkce = $11
 WHERE id = $1
 RETURNING id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
           backchannel_logout_uri, id_token_algorithm, created_at,
-       backchannel_logout_session_required;
+          backchannel_logout_session_required, require_pkce;
 
 -- name: lock_client
 -- One application, locked for a change.
 SELECT id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
        backchannel_logout_uri, id_token_algorithm, created_at,
-       backchannel_logout_session_required
+       backchannel_logout_session_required, require_pkce
 FROM oauth_clients WHERE id = $1 FOR UPDATE;
 
 -- name: find_client
 -- One application.
 SELECT id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
        backchannel_logout_uri, id_token_algorithm, created_at,
-       backchannel_logout_session_required
+       backchannel_logout_session_required, require_pkce
 FROM oauth_clients WHERE id = $1;
 
 -- name: list_clients
 -- A page of applications by their names.
 SELECT id, name, secret_hash, redirect_uris, post_logout_redirect_uris, scopes, is_trusted,
        backchannel_logout_uri, id_token_algorithm, created_at,
-       backchannel_logout_session_required
+       backchannel_logout_session_required, require_pkce
 FROM oauth_clients WHERE name > $1 ORDER BY name LIMIT $2;
 
 -- name: delete_client

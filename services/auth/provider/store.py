@@ -30,6 +30,8 @@ class Client:
     id_token_algorithm: Algorithm
     backchannel_logout_session_required: bool
     """What it said; every notice names the session."""
+    require_pkce: bool
+    """Always for a public client."""
     created_at: datetime
 
 
@@ -87,7 +89,8 @@ class UsedCode:
 
     grant_id: UUID
     redirect_uri: str
-    code_challenge: str
+    code_challenge: str | None
+    """None if the request brought none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,7 @@ def _client(row: Record) -> Client:
         backchannel_logout_uri=row["backchannel_logout_uri"],
         id_token_algorithm=Algorithm(row["id_token_algorithm"]),
         backchannel_logout_session_required=row["backchannel_logout_session_required"],
+        require_pkce=row["require_pkce"],
         created_at=row["created_at"],
     )
 
@@ -155,6 +159,7 @@ def _values(client: Client) -> tuple[object, ...]:
         client.backchannel_logout_uri,
         client.id_token_algorithm.value,
         client.backchannel_logout_session_required,
+        client.require_pkce,
     )
 
 

@@ -61,14 +61,16 @@ class ProviderTokens:
         self._audience = f"{issuer}/oauth2/userinfo"
 
     async def redeem(self, client: Client, form: dict[str, str]) -> Tokens:
-        """Exchange a code, once. Raises OAuthError `invalid_grant`.
+        """Exchange a code, once. Raises OAuthError `invalid_grant` or `invalid_request`.
 
         A code that comes again was copied: what was given out for it ends, and that is committed
         before the error is raised.
         """
-        verifier = form.get("code_verifier", "")
-        if not _VERIFIER.fullmatch(verifier):
-            raise OAuthError("invalid_grant", "The code_verifier is missing or malformed.")
+        verifier = form.get("code_verifier")
+        if verifier is None and client.require_pkce:
+            raise OAuthError("invalid_request", "Send the code_verifier.")
+        if verifier is not None and not _VERIFIER.fullmatch(verifier):
+            raise OAuthError("invalid_grant", "The code_verifier is malformed.")
         code_hash = hash_code(form.get("code", ""))
         code = await store.use_code(self._database, code_hash)
         if code is None:
@@ -77,11 +79,10 @@ class ProviderTokens:
                 await store.delete_grant(self._database, used[0])
             raise OAuthError("invalid_grant", "The code is spent, expired or unknown.")
         grant = await store.find_grant(self._database, code.grant_id)
-        matches = hmac.compare_digest(create_s256_code_challenge(verifier), code.code_challenge)
         if (
             grant is None
             or grant.client_id != client.id
-            or not matches
+            or not _is_proof(verifier, code.code_challenge)
             or form.get("redirect_uri") != code.redirect_uri
         ):
             await store.delete_grant(self._database, code.grant_id)
@@ -222,6 +223,14 @@ class ProviderTokens:
         header = unverified_header(token)
         algorithm, key = await verification_key(self._keys, str(header.get("kid")))
         return jwt.decode(token, key, algorithms=[algorithm.value])
+
+
+def _is_proof(verifier: str | None, challenge: str | None) -> bool:
+    # A verifier for a code without a challenge is refused as well: whoever injects a code that they
+    # got without PKCE would otherwise talk the application's own protection down (RFC 9700).
+    if verifier is None or challenge is None:
+        return verifier is challenge
+    return hmac.compare_digest(create_s256_code_challenge(verifier), challenge)
 
 
 def _profile(grant: Grant, scopes: set[str]) -> dict[str, Any]:

@@ -178,6 +178,7 @@ def _shown(client: Client) -> OAuthClient:
         backchannel_logout_uri=client.backchannel_logout_uri,
         id_token_signed_response_alg=client.id_token_algorithm.value,
         backchannel_logout_session_required=client.backchannel_logout_session_required,
+        require_pkce=client.require_pkce,
         scopes=list(client.scopes),
         is_public=client.secret_hash is None,
         is_trusted=client.is_trusted,

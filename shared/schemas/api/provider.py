@@ -40,6 +40,13 @@ IdTokenAlgorithm = Annotated[
     Literal["ES256", "RS256"],
     Field(description="RS256 only for applications that cannot verify ES256"),
 ]
+RequirePkce = Annotated[
+    bool,
+    Field(
+        description="Whether requests without PKCE are refused; false only for applications with a "
+        "secret whose library cannot do it. PKCE that is sent is verified in any case"
+    ),
+]
 
 
 class OAuthClientCreate(Input):
@@ -51,6 +58,7 @@ class OAuthClientCreate(Input):
     backchannel_logout_uri: LogoutUri = None
     backchannel_logout_session_required: SessionRequired = False
     id_token_signed_response_alg: IdTokenAlgorithm = Field(default="ES256")
+    require_pkce: RequirePkce = True
     scopes: list[Scope] = Field(default=["openid", "profile", "email"])
     is_public: bool = Field(
         default=False, description="For apps on a device or in a browser, which keep no secret"
@@ -69,6 +77,7 @@ class OAuthClientUpdate(Input):
     backchannel_logout_uri: LogoutUri = None
     backchannel_logout_session_required: SessionRequired | None = None
     id_token_signed_response_alg: IdTokenAlgorithm | None = None
+    require_pkce: RequirePkce | None = None
     scopes: list[Scope] | None = None
     is_trusted: bool | None = None
 
@@ -83,6 +92,7 @@ class OAuthClient(BaseModel):
     backchannel_logout_uri: str | None
     backchannel_logout_session_required: SessionRequired
     id_token_signed_response_alg: IdTokenAlgorithm
+    require_pkce: RequirePkce
     scopes: list[str]
     is_public: bool
     is_trusted: bool

@@ -27,6 +27,7 @@ class Application:
         self.admin = admin
         self.client: dict[str, Any] = {}
         self.cookie = ""
+        self.pkce = True
 
     async def register(self, **changes: Any) -> "Application":
         body = {
@@ -59,9 +60,9 @@ class Application:
             "scope": "openid email",
             "state": "a state",
             "nonce": "a nonce",
-            "code_challenge": CHALLENGE,
-            "code_challenge_method": "S256",
         }
+        if self.pkce:
+            good |= {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
         return {name: value for name, value in (good | changes).items() if value is not None}
 
     async def authorize(self, **changes: str | None) -> httpx2.Response:
@@ -86,7 +87,8 @@ class Application:
         )
 
     async def redeem(self, code: str, **form: str) -> httpx2.Response:
-        return await self.token(code=code, **{"code_verifier": VERIFIER, **form})
+        proof = {"code_verifier": VERIFIER} if self.pkce else {}
+        return await self.token(code=code, **(proof | form))
 
     async def sign_in(self, **changes: str | None) -> dict[str, Any]:
         answer = await self.redeem(await self.code(**changes))

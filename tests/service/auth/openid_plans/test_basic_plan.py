@@ -1,7 +1,8 @@
 """What the basic and config plans of the OpenID conformance suite ask of a provider.
 
 Each test is named after the module whose requirement it holds (`oidcc-…`). The suite itself, a
-Java program with a database of its own, was not run.
+Java program with a database of its own, was not run. Its applications have a secret and send no
+PKCE, so neither do these.
 """
 
 import asyncio
@@ -16,6 +17,12 @@ from tests.service.auth.auth_service import PUBLIC_URL, claims
 from tests.service.auth.oauth_application import CALLBACK, EMAIL, Application, answered
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.fixture
+async def application(application: Application) -> Application:
+    application.pkce = False
+    return await application.register(name="The suite", require_pkce=False)
 
 
 def said(tokens: dict[str, Any]) -> dict[str, Any]:
@@ -60,7 +67,9 @@ async def test_oidcc_config_certification_key_set(application: Application) -> N
 
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
 async def test_oidcc_server(application: Application, algorithm: str) -> None:
-    await application.register(name="Server", id_token_signed_response_alg=algorithm)
+    await application.register(
+        name="Server", id_token_signed_response_alg=algorithm, require_pkce=False
+    )
     tokens = await application.sign_in()
     token = said(tokens)
     assert jwt.get_unverified_header(tokens["id_token"])["alg"] == algorithm
@@ -266,7 +275,7 @@ async def test_applications_authenticate_in_either_way(
     application: Application, method: str
 ) -> None:
     code = await application.code()
-    form: dict[str, str] = {"code": code, "code_verifier": "v" * 43}
+    form: dict[str, str] = {"code": code}
     basic = method == "client_secret_basic"
     assert method in (await document(application))["token_endpoint_auth_methods_supported"]
     if not basic:
@@ -305,6 +314,7 @@ async def test_oidcc_refresh_token(application: Application) -> None:
 
 
 async def test_oidcc_ensure_request_with_valid_pkce_succeeds(application: Application) -> None:
+    application.pkce = True
     assert (await application.redeem(await application.code())).status_code == 200
     wrong = await application.redeem(await application.code(), code_verifier="w" * 43)
     assert wrong.json()["error"] == "invalid_grant"
