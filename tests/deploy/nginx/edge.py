@@ -25,6 +25,8 @@ from shared.chassis.serve import WebServer
 from tests.parts.processes import Server, accepts, free_port, give, new_folder
 from tests.service.gateway.credentials import ISSUER, AuthCalls, Issuer, Revocations
 
+CLIENT_ORIGIN = "https://app.example.com"
+
 
 @dataclass
 class Received:
@@ -103,6 +105,7 @@ class Edge:
             workers=1,
             worker_connections=256,
             limits=limits,
+            client_origins=(CLIENT_ORIGIN,),
         )
         configuration = self.folder / "nginx.conf"
         for path in (self.run_dir, self.run_dir / "metrics", self.folder / "temp"):
