@@ -19,6 +19,7 @@ from services.auth.provider.forms import has_nul
 from services.auth.provider.store import BrowserSession, Client, NewGrant, UsedCode
 from services.auth.records import Device
 from services.auth.refresh_tokens import RefreshTokens
+from services.auth.sessions import REUSE_GRACE
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem
 from shared.schemas.api.provider import SCOPES
@@ -100,11 +101,16 @@ class Authorization:
             ) from error
 
     async def session(self, refresh_token: str | None) -> BrowserSession | None:
-        """Return who sits at a browser by its refresh cookie, which is read and not rotated."""
+        """Return who sits at a browser by its refresh cookie, which is read and not rotated.
+
+        One that was just replaced counts for as long as a refresh takes it.
+        """
         claim = None if refresh_token is None else self._tokens.read(refresh_token)
         if claim is None:
             return None
-        return await store.find_browser_session(self._database, claim.session_id, claim.counter)
+        return await store.find_browser_session(
+            self._database, claim.session_id, claim.counter, grace=REUSE_GRACE
+        )
 
     async def needs(self, request: AuthorizationRequest, session: BrowserSession | None) -> str:
         """Return what has to happen before a code: `login`, `consent`, or an empty text."""

@@ -45,13 +45,16 @@ FROM oauth_clients WHERE name > $1 ORDER BY name LIMIT $2;
 DELETE FROM oauth_clients WHERE id = $1 RETURNING id;
 
 -- name: find_browser_session
--- A live session that a browser's refresh token names, the one just replaced included, with its
--- account. Looking does not rotate it. In one in which somebody acts as the user, no application is
+-- A live session that a browser's refresh token names, the one just replaced included for as long as
+-- a refresh takes it, with its account. Looking does not rotate it. In one in which somebody acts as the user, no application is
 -- signed into: its sign-in would outlast the hour.
 SELECT sessions.id, sessions.user_id, sessions.methods, sessions.authenticated_at,
        users.email, users.name
 FROM sessions JOIN users ON users.id = sessions.user_id
-WHERE sessions.id = $1 AND sessions.refresh_counter - $2::bigint IN (0, 1)
+WHERE sessions.id = $1
+  AND (sessions.refresh_counter = $2
+       OR sessions.refresh_counter = $2 + 1
+          AND clock_timestamp() - sessions.refreshed_at BETWEEN - $3::interval AND $3::interval)
   AND sessions.idle_expires_at > now() AND sessions.expires_at > now()
   AND sessions.impersonator_id IS NULL AND users.disabled_at IS NULL;
 
@@ -116,8 +119,10 @@ FROM taken JOIN oauth_clients ON oauth_clients.id = taken.client_id
 WHERE backchannel_logout_uri IS NOT NULL;
 
 -- name: move_participants
--- The applications of a session belong to the one that takes its place.
-UPDATE oauth_participants SET session_id = $2 WHERE session_id = $1;
+-- The applications of a session belong to the one that takes its place, for as long as that lives.
+UPDATE oauth_participants SET session_id = sessions.id, expires_at = sessions.expires_at
+FROM sessions
+WHERE sessions.id = $2 AND oauth_participants.session_id = $1;
 
 -- name: move_grants
 -- The sign-ins of a session belong to the one that takes its place.
@@ -147,13 +152,17 @@ FROM oauth_codes JOIN oauth_grants ON oauth_grants.id = oauth_codes.grant_id
 WHERE code_hash = $1;
 
 -- name: find_grant
--- A live sign-in with its user.
+-- A live sign-in with its user. One that is bound to a session ends with its idle time as well.
 SELECT grants.id, grants.client_id, grants.user_id, grants.sid, grants.scopes, grants.nonce,
        grants.methods, grants.authenticated_at, grants.refresh_counter, grants.expires_at,
        users.email, users.name, users.roles, users.updated_at,
        clock_timestamp() - grants.refreshed_at AS since_refresh
-FROM oauth_grants grants JOIN users ON users.id = grants.user_id
-WHERE grants.id = $1 AND grants.expires_at > now() AND users.disabled_at IS NULL;
+FROM oauth_grants grants
+JOIN users ON users.id = grants.user_id
+LEFT JOIN sessions ON sessions.id = grants.session_id
+WHERE grants.id = $1 AND grants.expires_at > now() AND users.disabled_at IS NULL
+  AND (grants.session_id IS NULL
+       OR sessions.idle_expires_at > now() AND sessions.expires_at > now());
 
 -- name: rotate_grant
 -- Replace the current refresh token of a sign-in.

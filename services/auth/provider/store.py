@@ -180,10 +180,10 @@ async def delete_client(executor: Executor, client_id: str) -> bool:
 
 
 async def find_browser_session(
-    executor: Executor, session_id: UUID, counter: int
+    executor: Executor, session_id: UUID, counter: int, *, grace: timedelta
 ) -> BrowserSession | None:
-    """Return the live session whose current or last refresh token has this counter."""
-    row = await executor.fetchrow(SQL["find_browser_session"], session_id, counter)
+    """Return the live session whose refresh token has this counter, or had it within `grace`."""
+    row = await executor.fetchrow(SQL["find_browser_session"], session_id, counter, grace)
     return None if row is None else BrowserSession(**dict(row))
 
 

@@ -91,8 +91,8 @@ async def test_a_session_that_ends_this_moment_brings_no_code(
 ) -> None:
     found = store.find_browser_session
 
-    async def find_and_end(*args: Any) -> store.BrowserSession | None:
-        session = await found(*args)
+    async def find_and_end(*args: Any, **more: Any) -> store.BrowserSession | None:
+        session = await found(*args, **more)
         await application.auth.post("/v1/auth/logout", {}, **bearer(application.session))
         return session
 
