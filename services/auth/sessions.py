@@ -13,6 +13,7 @@ from services.auth.access_tokens import AccessTokenIssuer
 from services.auth.audit.log import Action, record
 from services.auth.factors.store import delete_challenges
 from services.auth.metrics import REFRESHES
+from services.auth.provider.store import end_sign_ins
 from services.auth.records import Account, Device, EndedSession, Method, SessionWithRights
 from services.auth.refresh_tokens import RefreshClaim, RefreshTokens
 from services.auth.revocations import revoke
@@ -171,9 +172,11 @@ class Sessions:
         """End every session of a user but `keep`, and return what was ended.
 
         Those in which the user acts in the name of others end as well, and so do log-ins that wait
-        for their second proof: the first one may be what was wrong.
+        for their second proof: the first one may be what was wrong. Applications that may stay
+        signed in while their user is away are signed out, except where `keep` signed in.
         """
         ended = await store.end_other_sessions(transaction, user_id, keep=keep)
+        await end_sign_ins(transaction, user_id, keep=keep)
         await delete_challenges(transaction, user_id)
         await revoke(transaction, self._outbox, ended)
         return ended

@@ -85,6 +85,18 @@ DELETE FROM oauth_consents WHERE user_id = $1 AND client_id = $2 RETURNING clien
 -- End every sign-in of a user at an application.
 DELETE FROM oauth_grants WHERE user_id = $1 AND client_id = $2;
 
+-- name: delete_grants_of_user
+-- End the sign-ins of a user, but for those that were made in one session, or in those that it took
+-- the place of; without that one, all of them.
+DELETE FROM oauth_grants
+WHERE user_id = $1
+  AND ($2::uuid IS NULL
+       OR sid IS DISTINCT FROM $2
+          AND NOT EXISTS (
+              SELECT FROM oauth_participants AS kept
+              WHERE kept.session_id = $2 AND kept.client_id = oauth_grants.client_id
+                AND kept.sid = oauth_grants.sid));
+
 -- name: insert_grant
 -- One sign-in of a user at an application.
 INSERT INTO oauth_grants

@@ -212,6 +212,11 @@ async def delete_consent(executor: Executor, user_id: UUID, client_id: str) -> b
     return deleted is not None
 
 
+async def end_sign_ins(executor: Executor, user_id: UUID, *, keep: UUID | None) -> None:
+    """End every sign-in of a user but those of the session `keep`, those that may stay included."""
+    await executor.execute(SQL["delete_grants_of_user"], user_id, keep)
+
+
 async def insert_grant(executor: Executor, grant: NewGrant, *, lifetime: timedelta) -> None:
     """Begin a sign-in."""
     await executor.execute(

@@ -1,13 +1,16 @@
 """How long sign-ins at applications last, and what ends them."""
 
 from typing import Any
+from uuid import UUID
 
 import httpx2
+import pytest
 
 from tests.service.auth.auth_service import PASSWORD, bearer, claims
-from tests.service.auth.oauth_application import Application
+from tests.service.auth.oauth_application import EMAIL, Application
 
 STAYING = "openid offline_access"
+ANOTHER_PASSWORD = "another good password"
 
 
 async def refresh(application: Application, tokens: dict[str, Any]) -> httpx2.Response:
@@ -80,3 +83,83 @@ async def test_notices_are_due_for_as_long_as_the_session_that_took_the_place(
         " FROM oauth_participants JOIN sessions ON sessions.id = session_id"
     )
     assert (str(kept), due) == (claims(stepped.json())["sid"], True)
+
+
+# With the account's access
+
+
+async def end(application: Application, how: str) -> None:
+    auth, client = application.auth, application.auth.client
+    user = f"/v1/auth/users/{application.session['user']['id']}"
+    administrator = bearer(application.admin)
+    if how == "disabled":
+        await client.post(f"{user}/disable", json={}, headers=administrator)
+        answer = await client.post(f"{user}/enable", json={}, headers=administrator)
+    elif how == "ended by an administrator":
+        answer = await client.delete(f"{user}/sessions", headers=administrator)
+    elif how == "other roles":
+        answer = await client.patch(user, json={"roles": ["administrator"]}, headers=administrator)
+    elif how == "reset":
+        await auth.forget_events()
+        await auth.post("/v1/auth/password/forgot", {"email": EMAIL})
+        link = UUID((await auth.events())[-1]["data"]["link_id"])
+        token = await auth.mailed_token(link)
+        body = {"token": token, "password": ANOTHER_PASSWORD}
+        answer = await auth.post("/v1/auth/password/reset", body)
+    else:
+        other = bearer((await auth.log_in(EMAIL)).json())
+        if how == "ended elsewhere":
+            answer = await client.delete("/v1/auth/sessions", headers=other)
+        else:
+            body = {"current_password": PASSWORD, "password": ANOTHER_PASSWORD}
+            answer = await client.post("/v1/auth/password/change", json=body, headers=other)
+    assert answer.status_code in {200, 204}, answer.text
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        *("disabled", "ended by an administrator", "other roles", "reset"),
+        *("ended elsewhere", "password changed elsewhere"),
+    ],
+)
+async def test_what_ends_all_sessions_ends_who_may_stay(application: Application, how: str) -> None:
+    stays = await application.sign_in(scope=STAYING)
+    logged_out = await application.sign_in(scope=STAYING)
+    await application.auth.client.post("/v1/auth/logout", headers=bearer(application.session))
+    await assert_alive(application, logged_out)
+    await end(application, how)
+    await assert_ended(application, stays)
+    await assert_ended(application, logged_out)
+
+
+async def test_a_changed_password_leaves_what_its_own_session_signed_into(
+    application: Application,
+) -> None:
+    elsewhere = await application.sign_in(scope=STAYING)
+    await application.log_in()
+    before = await application.sign_in(scope=STAYING)
+    stepped = await application.auth.client.post(
+        "/v1/auth/step-up", json={"password": PASSWORD}, headers=bearer(application.session)
+    )
+    application.cookie = stepped.headers["set-cookie"].partition(";")[0]
+    application.auth.client.cookies.clear()
+    after = await application.sign_in(scope=STAYING)
+    bound = await application.sign_in()
+    changed = await application.auth.client.post(
+        "/v1/auth/password/change",
+        json={"current_password": PASSWORD, "password": ANOTHER_PASSWORD},
+        headers=bearer(stepped.json()),
+    )
+    assert changed.status_code == 204, changed.text
+    for tokens in (before, after, bound):
+        await assert_alive(application, tokens)
+    await assert_ended(application, elsewhere)
+
+
+async def test_others_stay_signed_in(application: Application) -> None:
+    stays = await application.sign_in(scope=STAYING)
+    path = f"/v1/auth/users/{application.admin['user']['id']}/sessions"
+    answer = await application.auth.client.delete(path, headers=bearer(application.admin))
+    assert answer.status_code == 204
+    await assert_alive(application, stays)
