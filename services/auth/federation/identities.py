@@ -48,7 +48,8 @@ class Identities:
         """Let in whoever a provider vouches for; make an account for who has none.
 
         Raises a 403 problem `email_not_verified` where a new identity has no address that its
-        provider vouches for, and as `Entrance.enter` does.
+        provider vouches for, 400 `sign_in_expired` for one that was unlinked this moment, and as
+        `Entrance.enter` does.
         """
         try:
             return await self._enter(connection, profile, device)
@@ -67,7 +68,10 @@ class Identities:
                 user_id = (await self._account_of(transaction, connection, profile, device)).id
             else:
                 identity_id, user_id = known
-                await store.use_identity(transaction, identity_id, connection.id, profile)
+                # The account first, as everywhere: whoever unlinks this has locked it.
+                await accounts.hold_user(transaction, user_id)
+                if not await store.use_identity(transaction, identity_id, connection.id, profile):
+                    raise Problem(ProblemCode.SIGN_IN_EXPIRED)
             return await self._entrance.enter(
                 transaction,
                 user_id,
@@ -116,12 +120,8 @@ class Identities:
         another account's, and 401 if the session has ended.
         """
         async with self._database.transaction() as transaction:
-            found = await accounts.lock_session(transaction, session_id)
-            if found is None:
-                raise unauthenticated(ProblemCode.TOKEN_REVOKED)
-            _, account, _ = found
-            require_enabled(account)
             known = await store.lock_identity(transaction, profile)
+            account = await self._account_in(transaction, session_id)
             if known is not None:
                 if known[1] != account.id:
                     raise Problem(ProblemCode.IDENTITY_TAKEN)
@@ -129,6 +129,15 @@ class Identities:
             await self._add(transaction, account, connection, profile, device)
             change = f"{connection.name} was linked with your account and now logs in to it."
             await self._tell(transaction, account, change)
+
+    async def _account_in(self, transaction: Transaction, session_id: UUID) -> Account:
+        # The account first, as everywhere: whoever disables it locks it before its sessions.
+        owner = await store.find_session_owner(transaction, session_id)
+        account = None if owner is None else await accounts.hold_user(transaction, owner)
+        if account is None or await accounts.lock_session(transaction, session_id) is None:
+            raise unauthenticated(ProblemCode.TOKEN_REVOKED)
+        require_enabled(account)
+        return account
 
     async def unlink(self, identity: Identity, identity_id: UUID, device: Device) -> None:
         """Remove an identity of the caller's account.

@@ -65,6 +65,10 @@ DELETE FROM federated_attempts WHERE state_hash IN (
     LIMIT $1 FOR UPDATE SKIP LOCKED
 );
 
+-- name: find_session_owner
+-- Whose a session is, before either is locked.
+SELECT user_id FROM sessions WHERE id = $1;
+
 -- name: lock_subject
 -- Let one log-in at a time decide whose an identity is.
 SELECT pg_advisory_xact_lock(hashtextextended(jsonb_build_array($1::text, $2::text)::text, 9));
@@ -80,7 +84,8 @@ VALUES ($1, $2, $3, $4, $5, $6);
 
 -- name: use_identity
 -- Note that somebody came in by an identity, and what its provider says of it now.
-UPDATE identities SET connection_id = $2, email = $3, last_used_at = now() WHERE id = $1;
+UPDATE identities SET connection_id = $2, email = $3, last_used_at = now() WHERE id = $1
+RETURNING id;
 
 -- name: list_identities
 -- A page of an account's identities, newest first.

@@ -150,6 +150,12 @@ async def delete_expired(executor: Executor, *, limit: int) -> int:
     return int(tag.rpartition(" ")[2])
 
 
+async def find_session_owner(executor: Executor, session_id: UUID) -> UUID | None:
+    """Return whose a session is, locking nothing; None if it has ended."""
+    owner: UUID | None = await executor.fetchval(SQL["find_session_owner"], session_id)
+    return owner
+
+
 async def lock_identity(executor: Executor, profile: Profile) -> tuple[UUID, UUID] | None:
     """Return an identity's id and whose it is; nobody else decides it until the end."""
     await executor.execute(SQL["lock_subject"], profile.issuer, profile.subject)
@@ -174,9 +180,10 @@ async def insert_identity(
 
 async def use_identity(
     executor: Executor, identity_id: UUID, connection_id: str, profile: Profile
-) -> None:
-    """Note that somebody came in by an identity."""
-    await executor.execute(SQL["use_identity"], identity_id, connection_id, profile.email)
+) -> bool:
+    """Note that somebody came in by an identity; False if it is gone."""
+    used = await executor.fetchval(SQL["use_identity"], identity_id, connection_id, profile.email)
+    return used is not None
 
 
 async def list_identities(

@@ -20,6 +20,7 @@ from services.auth.provider.store import BrowserSession, Client, NewGrant, UsedC
 from services.auth.records import Device
 from services.auth.refresh_tokens import RefreshTokens
 from services.auth.sessions import REUSE_GRACE
+from services.auth.store import hold_user
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem
 from shared.schemas.api.provider import SCOPES
@@ -132,7 +133,8 @@ class Authorization:
     ) -> str:
         """Return where to send the browser with a code for the application.
 
-        Raises a 401 problem if the session ended this moment.
+        Raises a 401 problem if the session ended this moment. The account is held first, so whoever
+        ends its access comes before, and is heeded, or after, and ends this sign-in as well.
         """
         code = secrets.token_urlsafe(_CODE_BYTES)
         stays = "offline_access" in request.scopes
@@ -148,6 +150,7 @@ class Authorization:
             authenticated_at=session.authenticated_at,
         )
         async with self._database.transaction() as transaction:
+            await hold_user(transaction, session.user_id)
             if not await store.insert_participant(transaction, session.id, request.client.id):
                 raise Problem(ProblemCode.AUTHENTICATION_REQUIRED)
             await store.insert_grant(transaction, grant, lifetime=GRANT_LIFETIME)

@@ -6,7 +6,8 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from tests.service.auth.auth_service import PASSWORD, bearer, claims
+from tests.service.auth.auth_service import PASSWORD, assert_problem, bearer, claims
+from tests.service.auth.held_account import while_held
 from tests.service.auth.oauth_application import EMAIL, Application
 
 STAYING = "openid offline_access"
@@ -163,3 +164,19 @@ async def test_others_stay_signed_in(application: Application) -> None:
     answer = await application.auth.client.delete(path, headers=bearer(application.admin))
     assert answer.status_code == 204
     await assert_alive(application, stays)
+
+
+@pytest.mark.parametrize("scope", ["openid", STAYING])
+async def test_no_sign_in_comes_into_being_while_access_ends(
+    application: Application, scope: str
+) -> None:
+    async with while_held(application.auth, EMAIL, lambda: application.authorize(scope=scope)) as (
+        signing_in,
+        transaction,
+    ):
+        await transaction.execute("DELETE FROM sessions WHERE user_id <> $1", UUID(int=0))
+
+    assert_problem(signing_in.result(), 401, "authentication_required")
+    for table in ("oauth_grants", "oauth_codes", "oauth_participants"):
+        count = await application.auth.database.fetchval(f"SELECT count(*) FROM {table}")
+        assert count == 0, table

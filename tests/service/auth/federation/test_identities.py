@@ -15,6 +15,7 @@ from tests.service.auth.auth_service import (
 )
 from tests.service.auth.federation.browser import Browser, connect
 from tests.service.auth.federation.scripted_provider import ScriptedProvider
+from tests.service.auth.held_account import while_held
 
 PATH = "/v1/auth/me/identities"
 OWNER = "grace@example.com"
@@ -202,3 +203,39 @@ async def test_without_a_session_nothing_is_shown_or_begun(browser: Browser) -> 
     for method in ("GET", "POST"):
         answer = await browser.send(method, PATH, json={"connection": "other"})
         assert_problem(answer, 401, "authentication_required")
+
+
+# At the same time as the end of the account's access
+
+
+async def test_no_identity_is_linked_while_access_ends(
+    browser: Browser, session: dict[str, Any], provider: ScriptedProvider
+) -> None:
+    begun = await begin(browser, session)
+    brought = provider.log_in(begun.json()["location"])
+
+    async with while_held(browser.auth, OWNER, lambda: browser.come_back(brought)) as (
+        linking,
+        transaction,
+    ):
+        await transaction.execute("DELETE FROM sessions")
+
+    assert_problem(linking.result(), 401, "token_revoked")
+    assert await browser.auth.database.fetchval("SELECT count(*) FROM identities") == 0
+
+
+async def test_an_identity_that_is_just_unlinked_lets_nobody_in(
+    browser: Browser, session: dict[str, Any], provider: ScriptedProvider
+) -> None:
+    await link(browser, session, provider)
+    brought = provider.log_in(await browser.start())
+    before = await browser.auth.counts()
+
+    async with while_held(browser.auth, OWNER, lambda: browser.come_back(brought)) as (
+        entering,
+        transaction,
+    ):
+        await transaction.execute("DELETE FROM identities")
+
+    assert_problem(entering.result(), 400, "sign_in_expired")
+    assert await browser.auth.counts() == before
