@@ -2,7 +2,7 @@
 
 import html
 from typing import Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -17,6 +17,7 @@ from services.auth.metrics import FEDERATED_LOG_INS
 from services.auth.origins import OriginPolicy
 from services.auth.refresh_cookie import RefreshCookie
 from services.auth.routes.answers import NO_STORE
+from services.auth.routes.oauth import SIGN_IN_PAGE
 from services.auth.routes.pages import SECURITY_HEADERS
 from services.auth.sessions import Grant, seconds_until
 from shared.chassis.database import Database
@@ -119,15 +120,22 @@ class FederationRoutes:
                 }
             )
             return _see_other(f"{returned.return_to}#{told}")
-        response = _see_other(returned.return_to)
-        if isinstance(returned.outcome, Grant):
-            grant = returned.outcome
-            self._refresh_cookie.write(
-                response, grant.refresh_token, max_age=seconds_until(grant.refresh_expires_at)
-            )
-            if grant.device_token is not None:
-                self._device_cookie.write(response, grant.device_token)
+        if not isinstance(returned.outcome, Grant):
+            return _see_other(returned.return_to)
+        grant = returned.outcome
+        response = _see_other(_welcoming(returned.return_to))
+        self._refresh_cookie.write(
+            response, grant.refresh_token, max_age=seconds_until(grant.refresh_expires_at)
+        )
+        if grant.device_token is not None:
+            self._device_cookie.write(response, grant.device_token)
         return response
+
+
+def _welcoming(return_to: str) -> str:
+    # Our own page is where whoever gave up comes back to as well, and a session that was open
+    # before does not tell it that this log-in succeeded. Other pages get the address they gave.
+    return f"{return_to}#signed_in=1" if urlsplit(return_to).path == SIGN_IN_PAGE else return_to
 
 
 async def _parameters(request: Request) -> dict[str, str]:

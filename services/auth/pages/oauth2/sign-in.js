@@ -7,9 +7,10 @@ const parameters = new URLSearchParams(location.search);
 const knowsPasskeys =
   Boolean(window.PublicKeyCredential?.parseRequestOptionsFromJSON) &&
   !/^[\d.]+$|^\[/.test(location.hostname);
-// Set on the way back from another provider.
-const isBack = parameters.has("federated");
-parameters.delete("federated");
+// What another provider's word was worth, on the way back from there.
+const brought = new URLSearchParams(location.hash.slice(1));
+// Prompts that a new sign-in fulfils.
+const fulfilled = ["login", "select_account"];
 let mfaToken = null;
 
 function show(form, text) {
@@ -35,7 +36,8 @@ async function told(response) {
 
 // What was asked for is asked again: now with somebody signed in.
 function goOn() {
-  const prompts = (parameters.get("prompt") ?? "").split(" ").filter((one) => one !== "login");
+  const asked = (parameters.get("prompt") ?? "").split(" ");
+  const prompts = asked.filter((one) => !fulfilled.includes(one));
   parameters.delete("prompt");
   if (prompts.some(Boolean)) parameters.set("prompt", prompts.join(" "));
   // Whoever has just signed in is recent enough; the application is told when that was.
@@ -69,7 +71,7 @@ async function begin() {
 async function offerConnections() {
   const response = await fetch("/v1/auth/oidc");
   if (!response.ok) return;
-  const back = `/oauth2/sign-in?${parameters}&federated=1`;
+  const back = `/oauth2/sign-in?${parameters}`;
   byId("connections").replaceChildren(
     ...(await response.json()).items.map(({ id, name }) => {
       const link = document.createElement("a");
@@ -88,15 +90,14 @@ function askForMore(token, methods) {
   show(byId("code-form"), "One more proof, please.");
 }
 
-// Nothing behind the `#` means that the provider's word was enough.
+// Whoever gave up at the other provider brings nothing, and is asked as before.
 function comeBack() {
-  const told = new URLSearchParams(location.hash.slice(1));
-  if (!told.has("mfa_token")) {
+  if (brought.has("signed_in")) {
     goOn();
     return;
   }
   history.replaceState(null, "", `${location.pathname}?${parameters}`);
-  askForMore(told.get("mfa_token"), (told.get("methods") ?? "").split(","));
+  askForMore(brought.get("mfa_token"), (brought.get("methods") ?? "").split(","));
 }
 
 async function entered(response) {
@@ -186,7 +187,7 @@ onPress(byId("passkey-step"), () =>
 byId("passkey").hidden = !knowsPasskeys;
 onSubmit(byId("consent"), () => decide(true));
 byId("refuse").addEventListener("click", () => decide(false));
-if (isBack) {
+if (brought.has("signed_in") || brought.has("mfa_token")) {
   comeBack();
 } else {
   begin().catch(() => show(null, "The server could not be reached. Load this page again."));

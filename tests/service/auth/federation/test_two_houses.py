@@ -107,14 +107,19 @@ async def test_what_was_brought_once_is_worth_nothing_again(houses: Houses) -> N
     assert answer.json()["code"] == "sign_in_invalid"
 
 
-async def through_the_pages(houses: Houses, page: Page) -> None:
-    """Come from the application, choose the other house, and log in there."""
+async def choose_the_other_house(houses: Houses, page: Page, **changes: str) -> None:
+    """Come from the application to the page of this house, and go on to the other."""
     here = houses.here.settings.public_url
-    asked = houses.reports.request(redirect_uri=f"{here}/callback")
+    asked = houses.reports.request(redirect_uri=f"{here}/callback", **changes)
     await page.open(f"{here}/oauth2/sign-in?{urlencode(asked)}")
     await page.wait_for("document.querySelector('#connections a')?.offsetParent != null")
     await page.click("#connections a")
     await page.wait_for("location.hostname === '127.0.0.1'")
+
+
+async def through_the_pages(houses: Houses, page: Page) -> None:
+    """Come from the application, choose the other house, and log in there."""
+    await choose_the_other_house(houses, page)
     await page.wait_for("!document.getElementById('login').hidden")
     await page.type("#email", EMAIL)
     await page.type("#password", PASSWORD)
@@ -151,3 +156,29 @@ async def test_from_an_application_through_both_houses_in_chromium(
             await page.click("#code-form button[type=submit]")
         methods = await signed_in(houses, page)
     assert methods == (["federated", "otp"] if has_app else ["federated"])
+
+
+async def test_who_gives_up_at_the_other_house_has_not_signed_in(houses: Houses) -> None:
+    """Not even if a session is open from before, which the application does not want."""
+    here = houses.here.settings.public_url
+    await houses.here.register(EMAIL)
+    async with chromium() as browser:
+        page = await browser.page()
+        asked = houses.reports.request(redirect_uri=f"{here}/callback")
+        await page.open(f"{here}/oauth2/sign-in?{urlencode(asked)}")
+        await page.wait_for("document.getElementById('login')?.hidden === false")
+        await page.type("#email", EMAIL)
+        await page.type("#password", PASSWORD)
+        await page.click("#login button[type=submit]")
+        await page.wait_for("location.pathname === '/callback'")
+
+        await choose_the_other_house(houses, page, prompt="login")
+        state = await page.evaluate("new URLSearchParams(location.search).get('state')")
+        there = houses.there.settings.public_url
+        refused = {"error": "access_denied", "state": state, "iss": there}
+        await page.open(f"{here}/v1/auth/oidc/there/callback?{urlencode(refused)}")
+        await page.click("a")
+
+        await page.wait_for("location.pathname === '/oauth2/sign-in'")
+        await page.wait_for("document.getElementById('login')?.hidden === false")
+        assert "prompt=login" in await page.evaluate("location.search")
