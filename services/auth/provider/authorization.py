@@ -31,6 +31,8 @@ GRANT_LIFETIME: Final = timedelta(days=30)
 """For how long an application is signed in at most, however often it refreshes."""
 _CODE_BYTES: Final = 32
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+_NEW_LOG_IN: Final = frozenset({"login", "select_account"})
+"""Prompts that a log-in fulfils: a browser has one account at a time, so another one logs in."""
 _LONGEST_STATE: Final = 2048
 _LONGEST_NONCE: Final = 512
 
@@ -115,7 +117,7 @@ class Authorization:
 
     async def needs(self, request: AuthorizationRequest, session: BrowserSession | None) -> str:
         """Return what has to happen before a code: `login`, `consent`, or an empty text."""
-        if session is None or "login" in request.prompts:
+        if session is None or request.prompts & _NEW_LOG_IN:
             return "login"
         if request.subject not in {None, str(session.user_id)}:
             return "login"

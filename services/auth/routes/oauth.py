@@ -102,7 +102,7 @@ class OAuthRoutes:
             "revocation_endpoint_auth_methods_supported": [*methods, "none"],
             "introspection_endpoint_auth_methods_supported": methods,
             "code_challenge_methods_supported": ["S256"],
-            "prompt_values_supported": ["none", "login", "consent"],
+            "prompt_values_supported": ["none", "login", "select_account", "consent"],
             "claims_supported": [
                 *("sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", "azp", "sid"),
                 *("name", "preferred_username", "email", "email_verified", "updated_at", "roles"),

@@ -36,6 +36,9 @@ async def test_the_discovery_document_says_what_is_true(application: Application
     assert document["code_challenge_methods_supported"] == ["S256"]
     assert document["authorization_response_iss_parameter_supported"] is True
     assert "password" not in document["grant_types_supported"]
+    assert set(document["prompt_values_supported"]) == {
+        *("none", "login", "select_account", "consent")
+    }
     for name, address in document.items():
         if name.endswith(("_endpoint", "_uri")):
             assert address.startswith(f"{PUBLIC_URL}/"), name
@@ -113,6 +116,7 @@ async def test_an_application_learns_what_its_scopes_say(
         ({"scope": "email"}, "invalid_scope"),
         ({"scope": None}, "invalid_scope"),
         ({"prompt": "none login"}, "invalid_request"),
+        ({"prompt": "none select_account"}, "invalid_request"),
         ({"max_age": "soon"}, "invalid_request"),
         ({"request": "e30.e30."}, "request_not_supported"),
         ({"request_uri": "https://evil.example"}, "request_uri_not_supported"),
@@ -181,7 +185,13 @@ async def test_without_a_session_the_browser_is_asked(application: Application) 
     assert interaction.json()["step"] == "login"
 
 
-@pytest.mark.parametrize("changes", [{"prompt": "login"}, {"max_age": "0"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"prompt": "login"}, {"prompt": "select_account"}, {"prompt": "consent select_account"}),
+        {"max_age": "0"},
+    ],
+)
 async def test_a_new_log_in_is_asked_for(
     application: Application, changes: dict[str, str | None]
 ) -> None:

@@ -177,7 +177,9 @@ async def test_a_form_of_another_site_finds_who_is_signed_in_and_signs_them_out(
     assert (await desk.application.auth.counts())["sessions"] == open_sessions - 1
 
 
-@pytest.mark.parametrize("changes", [{"max_age": "0"}, {"prompt": "login"}])
+@pytest.mark.parametrize(
+    "changes", [{"max_age": "0"}, {"prompt": "login"}, {"prompt": "login select_account"}]
+)
 async def test_whoever_has_to_sign_in_anew_does_so_once(
     desk: Desk, changes: dict[str, str]
 ) -> None:
