@@ -46,13 +46,24 @@ def require_own_session(identity: Identity) -> UUID:
 def require_recent(identity: Identity) -> UUID:
     """Return the user if they proved who they are within the last ten minutes.
 
-    What takes an account over asks for it: factors, passwords, addresses, deletion. Raises a 403
-    problem `reauthentication_required` otherwise, and for whoever acts in somebody's name.
+    What takes an account over, or gives access that outlives the session, asks for it: factors,
+    passwords, addresses, deletion, keys. Raises a 403 problem `reauthentication_required`
+    otherwise, and one for whoever acts in somebody's name.
     """
     user_id = require_own_session(identity)
     if time.time() - identity.authenticated_at > RECENT_SECONDS:
         raise Problem(ProblemCode.REAUTHENTICATION_REQUIRED)
     return user_id
+
+
+def require_recent_administrator(identity: Identity) -> UUID:
+    """Return the administrator who asks if they proved who they are within the last ten minutes.
+
+    What gives others lasting rights asks for it, so that a stolen access token does not. Raises a
+    403 problem, as `require_administrator` and then `require_recent` do.
+    """
+    require_administrator(identity)
+    return require_recent(identity)
 
 
 async def own_account(executor: Executor, identity: Identity) -> Account:

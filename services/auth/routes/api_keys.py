@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.auth import store
-from services.auth.access import require_own_session, require_session
+from services.auth.access import require_own_session, require_recent, require_session
 from services.auth.api_keys import ApiKeys, KeyOwner
 from services.auth.devices import device_of
 from services.auth.records import ApiKeyRow
@@ -40,9 +40,9 @@ class ApiKeyRoutes:
         ]
 
     async def create(self, request: Request) -> Response:
-        """Make a key; its secret is in this answer and nowhere else."""
+        """Make a key after a fresh proof; its secret is in this answer and nowhere else."""
         identity = await self._authenticator.identify(request)
-        user_id = require_own_session(identity)
+        user_id = require_recent(identity)
         body = await read_json(request, ApiKeyCreate)
         owner = KeyOwner(user_id=user_id, by=user_id, device=device_of(request))
         row, secret = await self._keys.create(

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.auth.access import require_administrator, require_recent
+from services.auth.access import require_recent_administrator
 from services.auth.administration.impersonation import Impersonation
 from services.auth.devices import device_of
 from services.auth.routes.answers import SessionAnswers
@@ -34,9 +34,7 @@ class ImpersonationRoutes:
 
     async def begin(self, request: Request) -> Response:
         """Open a session as a user; its tokens come in the body, the caller's cookie stays."""
-        identity = await self._authenticator.identify(request)
-        require_administrator(identity)
-        by = require_recent(identity)
+        by = require_recent_administrator(await self._authenticator.identify(request))
         try:
             user_id = UUID(request.path_params["user_id"])
         except ValueError as error:

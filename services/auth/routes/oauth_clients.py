@@ -6,7 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.auth.access import require_administrator, require_own_session
+from services.auth.access import (
+    require_administrator,
+    require_own_session,
+    require_recent_administrator,
+)
 from services.auth.audit.log import Action, record
 from services.auth.devices import device_of
 from services.auth.provider import store
@@ -51,7 +55,7 @@ class OAuthClientRoutes:
 
     async def create(self, request: Request) -> Response:
         """Register an application; its secret is in this answer and nowhere else."""
-        by = require_administrator(await self._authenticator.identify(request))
+        by = require_recent_administrator(await self._authenticator.identify(request))
         client, secret = new_client(await read_json(request, OAuthClientCreate))
         async with self._database.transaction() as transaction:
             client = await _named(store.insert_client(transaction, client))
@@ -77,7 +81,7 @@ class OAuthClientRoutes:
 
     async def update(self, request: Request) -> Response:
         """Change what the body names and leave the rest."""
-        by = require_administrator(await self._authenticator.identify(request))
+        by = require_recent_administrator(await self._authenticator.identify(request))
         body = await read_json(request, OAuthClientUpdate)
         async with self._database.transaction() as transaction:
             client = changed_client(await _locked(transaction, request), body)
@@ -95,7 +99,7 @@ class OAuthClientRoutes:
 
     async def renew(self, request: Request) -> Response:
         """Give an application another secret; the old one is worth nothing from now on."""
-        by = require_administrator(await self._authenticator.identify(request))
+        by = require_recent_administrator(await self._authenticator.identify(request))
         async with self._database.transaction() as transaction:
             client, secret = with_new_secret(await _locked(transaction, request))
             await store.update_client(transaction, client)

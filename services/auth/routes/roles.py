@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.auth.access import require_administrator
+from services.auth.access import require_administrator, require_recent_administrator
 from services.auth.devices import device_of
 from services.auth.roles import store
 from services.auth.roles.roles import Roles
@@ -62,8 +62,8 @@ class RoleRoutes:
         return json_response(Role.model_validate(row, from_attributes=True), headers=NO_STORE)
 
     async def put(self, request: Request) -> Response:
-        """Make a role, or replace what it allows."""
-        by = require_administrator(await self._authenticator.identify(request))
+        """Make a role, or replace what it allows, after a fresh proof of who asks."""
+        by = require_recent_administrator(await self._authenticator.identify(request))
         name = request.path_params["name"]
         if _NAME.fullmatch(name) is None:
             message = "A role is named by 1 to 50 of a-z, 0-9, `_` and `-`, a letter first."

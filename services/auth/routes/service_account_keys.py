@@ -1,13 +1,14 @@
 """API keys of programs, for administrators: `/v1/auth/service-accounts/{account_id}/api-keys`."""
 
 from typing import Final
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from services.auth import store
-from services.auth.access import require_administrator
+from services.auth.access import require_administrator, require_recent_administrator
 from services.auth.api_keys import ApiKeys, KeyOwner
 from services.auth.devices import device_of
 from services.auth.routes.answers import NO_STORE
@@ -50,15 +51,16 @@ class ServiceAccountKeyRoutes:
         ]
 
     async def create(self, request: Request) -> Response:
-        """Make a key; its secret is in this answer and nowhere else."""
-        owner = await self._owner(request)
+        """Make a key after a fresh proof; its secret is in this answer and nowhere else."""
+        identity = await self._authenticator.identify(request)
+        owner = await self._owner(request, by=require_recent_administrator(identity))
         body = await read_json(request, ApiKeyCreate)
         row, secret = await self._keys.create(owner, body, by_administrator=True)
         return json_response(created(row, secret), 201, headers=NO_STORE)
 
     async def list(self, request: Request) -> Response:
         """List the keys of a service account without their secrets, newest first."""
-        owner = await self._owner(request)
+        owner = await self._owner(request, by=await self._administrator(request))
         query = page_query(request)
         rows, cursor = query.cut(
             await store.list_api_keys(
@@ -70,17 +72,20 @@ class ServiceAccountKeyRoutes:
 
     async def update(self, request: Request) -> Response:
         """Give a key another name."""
-        owner = await self._owner(request)
+        owner = await self._owner(request, by=await self._administrator(request))
         body = await read_json(request, ApiKeyUpdate)
         row = await self._keys.rename(owner, key_id(request), body.name)
         return json_response(shown(row), headers=NO_STORE)
 
     async def delete(self, request: Request) -> Response:
         """End a key; tokens minted for it stop working within a second."""
-        await self._keys.delete(await self._owner(request), key_id(request))
+        owner = await self._owner(request, by=await self._administrator(request))
+        await self._keys.delete(owner, key_id(request))
         return Response(status_code=204)
 
-    async def _owner(self, request: Request) -> KeyOwner:
-        by = require_administrator(await self._authenticator.identify(request))
+    async def _administrator(self, request: Request) -> UUID:
+        return require_administrator(await self._authenticator.identify(request))
+
+    async def _owner(self, request: Request, *, by: UUID) -> KeyOwner:
         account = await self._accounts.read(account_id(request))
         return KeyOwner(service_account_id=account.id, by=by, device=device_of(request))

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.auth.access import require_administrator
+from services.auth.access import require_administrator, require_recent_administrator
 from services.auth.devices import device_of
 from services.auth.routes.answers import NO_STORE
 from services.auth.service_accounts import store
@@ -48,8 +48,8 @@ class ServiceAccountRoutes:
         ]
 
     async def create(self, request: Request) -> Response:
-        """Make an account for a program; keys are made for it next."""
-        by = await self._administrator(request)
+        """Make an account for a program after a fresh proof; keys are made for it next."""
+        by = require_recent_administrator(await self._authenticator.identify(request))
         body = await read_json(request, ServiceAccountCreate)
         row = await self._accounts.create(body, by, device_of(request))
         return json_response(_shown(row), 201, headers=NO_STORE)
@@ -85,8 +85,8 @@ class ServiceAccountRoutes:
         return json_response(_shown(row), headers=NO_STORE)
 
     async def delete(self, request: Request) -> Response:
-        """Remove a service account with its keys and what it holds elsewhere."""
-        by = await self._administrator(request)
+        """Remove a service account with all that it holds, after a fresh proof of who asks."""
+        by = require_recent_administrator(await self._authenticator.identify(request))
         await self._accounts.delete(account_id(request), by, device_of(request))
         return Response(status_code=204)
 

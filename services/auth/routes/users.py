@@ -7,7 +7,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.auth import store as accounts
-from services.auth.access import require_administrator
+from services.auth.access import (
+    require_administrator,
+    require_recent,
+    require_recent_administrator,
+)
 from services.auth.accounts.deletions import Deletions
 from services.auth.administration import store
 from services.auth.administration.users import Users
@@ -89,10 +93,13 @@ class UserRoutes:
         return await self._answer(_user_id(request))
 
     async def update(self, request: Request) -> Response:
-        """Change what the body names and leave the rest."""
-        by, user_id = await self._administrator(request), _user_id(request)
+        """Change what the body names and leave the rest; roles take a fresh proof of who asks."""
+        identity = await self._authenticator.identify(request)
+        by, user_id = require_administrator(identity), _user_id(request)
         device = device_of(request)
         body = await read_json(request, ManagedUserUpdate)
+        if body.roles is not None:
+            require_recent(identity)
         if body.roles is not None:
             await self._users.set_roles(user_id, body.roles, by, device)
         if "name" in body.model_fields_set:
@@ -113,8 +120,9 @@ class UserRoutes:
         return await self._answer(user_id)
 
     async def delete(self, request: Request) -> Response:
-        """Remove an account for good."""
-        by, user_id = await self._administrator(request), _user_id(request)
+        """Remove an account for good; it takes a fresh proof of who asks."""
+        identity = await self._authenticator.identify(request)
+        by, user_id = require_recent_administrator(identity), _user_id(request)
         await self._deletions.delete(user_id, by, device_of(request))
         return Response(status_code=204)
 
