@@ -5,10 +5,11 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import Final
 
+from services.auth.records import Account
 from shared.chassis.errors import Problem
 from shared.chassis.identity.tokens import Identity
 from shared.schemas.problems import ProblemCode
-from shared.schemas.roles import OrganisationRole
+from shared.schemas.roles import ADMINISTRATOR, OrganisationRole
 
 _RANKS: Final = {
     OrganisationRole.MEMBER: 1,
@@ -59,6 +60,15 @@ def standing(identity: Identity, membership: OrganisationRole | None) -> Organis
     if identity.is_administrator and identity.impersonator_id is None:
         return OrganisationRole.OWNER
     return membership
+
+
+def standing_of_account(
+    account: Account | None, membership: OrganisationRole | None
+) -> OrganisationRole | None:
+    """Return the same of an account that does not ask itself; None if it is gone or disabled."""
+    if account is None or account.disabled_at is not None:
+        return None
+    return OrganisationRole.OWNER if ADMINISTRATOR in account.roles else membership
 
 
 def may(role: OrganisationRole | None, act: Act, *over: OrganisationRole) -> bool:

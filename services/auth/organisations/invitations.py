@@ -10,7 +10,13 @@ from services.auth.links import LinkTokens
 from services.auth.mailing.mails import AccountMails
 from services.auth.mailing.store import Mail
 from services.auth.organisations import store
-from services.auth.organisations.access import Act, require, standing
+from services.auth.organisations.access import (
+    Act,
+    may,
+    require,
+    standing,
+    standing_of_account,
+)
 from services.auth.organisations.records import (
     INVITATION_LIFETIME,
     INVITATIONS_A_DAY,
@@ -21,6 +27,7 @@ from services.auth.organisations.records import (
     OrganisationRow,
 )
 from services.auth.records import Account, Device
+from services.auth.store import find_user
 from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.identity.tokens import Identity
@@ -128,8 +135,8 @@ class Invitations:
         """Let the addressee of an invitation in, once, and return the organisation.
 
         Who is a member already keeps their role. Raises a 400 problem for a token that is no good
-        any more, 403 for the account of another address, which leaves the invitation as it is, and
-        409 where there is no room.
+        any more, also because whoever sent it could not send it now, 403 for the account of another
+        address, which leaves the invitation as it is, and 409 where there is no room.
         """
         token_hash = self._tokens.hash_of_token(PURPOSE, token)
         if token_hash is None:
@@ -145,6 +152,7 @@ class Invitations:
             await store.lock_organisation(transaction, invitation.organisation_id, user_id)
             if await self._mails.take(transaction, PURPOSE, token) is None:
                 raise Problem(ProblemCode.LINK_INVALID)
+            await _require_sender(transaction, invitation)
             await self._add(transaction, invitation, account, device)
             joined = await store.find_organisation(transaction, invitation.organisation_id, user_id)
         if joined is None:
@@ -195,6 +203,16 @@ class Invitations:
             raise Problem(ProblemCode.ORGANISATION_NOT_FOUND)
         require(standing(identity, found.role), act, *over)
         return found
+
+
+async def _require_sender(transaction: Transaction, invitation: InvitationRow) -> None:
+    # Read and not held: two who accept each other's invitations would wait for each other. A
+    # membership cannot change while its organisation is locked.
+    sender = await find_user(transaction, invitation.invited_by)
+    member = await store.find_member(transaction, invitation.organisation_id, invitation.invited_by)
+    role = standing_of_account(sender, None if member is None else member.role)
+    if not may(role, Act.INVITE, invitation.role):
+        raise Problem(ProblemCode.LINK_INVALID)
 
 
 async def _require_room(transaction: Transaction, organisation_id: UUID) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.service.auth.auth_service import AuthService, assert_problem, bearer
 from tests.service.auth.test_organisations import ADA, BOB, EVE, acts, call, join, make, roles
+from tests.service.auth.test_users import make_administrator
 
 ACCEPT = "/v1/auth/invitations/accept"
 NEW = "new@example.com"
@@ -233,6 +234,45 @@ async def test_invitations_do_not_outlive_the_right_to_send_them(
     assert {item["email"] for item in listed} == kept
     links = await auth.database.fetchval("SELECT count(*) FROM links WHERE purpose = 'invitation'")
     assert links == len(kept)
+
+
+@pytest.mark.parametrize("act", ["disable", "take the role of the house"])
+async def test_an_invitation_is_worth_nothing_while_its_sender_could_not_send_it(
+    *, auth: AuthService, acme: str, ada: dict[str, Any], bob: dict[str, Any], act: str
+) -> None:
+    assert ada
+    admin = await make_administrator(auth, "admin@example.com")
+    sender = await make_administrator(auth, "sender@example.com")
+    token = await token_of(auth, await invite(auth, acme, sender, BOB, "owner"))
+    path = f"/v1/auth/users/{sender['user']['id']}"
+    if act == "disable":
+        ended = await call(auth, "POST", f"{path}/disable", admin, {})
+        back = ("POST", f"{path}/enable", None)
+    else:
+        ended = await call(auth, "PATCH", path, admin, {"roles": []})
+        back = ("PATCH", path, {"roles": ["administrator"]})
+    assert ended.status_code == 200, ended.text
+    await auth.forget_events()
+
+    assert_problem(await accept(auth, token, bob), 400, "link_invalid")
+
+    assert await auth.events() == []
+    assert await roles(auth, acme) == {ADA: "owner"}
+    assert (await call(auth, back[0], back[1], admin, back[2])).status_code == 200
+    assert (await accept(auth, token, bob)).status_code == 200
+
+
+async def test_a_sender_who_belongs_to_the_house_no_more_invites_by_the_membership_left(
+    auth: AuthService, acme: str, bob: dict[str, Any], eve: dict[str, Any]
+) -> None:
+    sender = await make_administrator(auth, "sender@example.com")
+    await join(auth, acme, sender, "admin")
+    high = await token_of(auth, await invite(auth, acme, sender, BOB, "owner"))
+    low = await token_of(auth, await invite(auth, acme, sender, EVE, "admin"))
+    await auth.database.execute("UPDATE users SET roles = '{}'")
+
+    assert_problem(await accept(auth, high, bob), 400, "link_invalid")
+    assert (await accept(auth, low, eve)).json()["role"] == "admin"
 
 
 async def test_a_member_is_not_invited_again_and_keeps_the_role(
