@@ -27,7 +27,7 @@ from services.auth.organisations.records import (
     OrganisationRow,
 )
 from services.auth.records import Account, Device
-from services.auth.store import find_user
+from services.auth.store import find_user, hold_user
 from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.identity.tokens import Identity
@@ -58,10 +58,13 @@ class Invitations:
 
         Whether the address has an account is not looked up, so the answer cannot tell. Raises 404
         for a stranger, 403 for a role above the caller's, 409 for a member's address and for too
-        many invitations.
+        many invitations, 401 if the caller's account is gone.
         """
         email = require_email(request.email)
         async with self._database.transaction() as transaction:
+            # The account that the invitation will name comes before its organisation, as everywhere.
+            if await hold_user(transaction, identity.user_id) is None:
+                raise Problem(ProblemCode.TOKEN_INVALID)
             organisation = await self._locked(
                 transaction, organisation_id, identity, Act.INVITE, request.role
             )

@@ -28,12 +28,13 @@ async def session(auth: AuthService) -> dict[str, Any]:
     return await auth.register(EMAIL)
 
 
-async def _waiting(auth: AuthService) -> bool:
-    waiting: bool = await auth.database.fetchval(
+async def waiting(auth: AuthService) -> bool:
+    """Tell whether somebody waits for a lock in this database."""
+    is_waiting: bool = await auth.database.fetchval(
         "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
         " AND datname = current_database())"
     )
-    return waiting
+    return is_waiting
 
 
 @asynccontextmanager
@@ -45,7 +46,7 @@ async def _while_held(
     async with auth.database.transaction() as transaction:
         await lock_user(transaction, user_id)
         task = asyncio.ensure_future(act())
-        await eventually(lambda: _waiting(auth), expected=True)
+        await eventually(lambda: waiting(auth), expected=True)
         yield task, transaction
     await task
 

@@ -7,7 +7,10 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from services.auth.store import lock_user
+from tests.parts.waiting import eventually
 from tests.service.auth.auth_service import AuthService, assert_problem, bearer
+from tests.service.auth.test_entering_while_access_ends import waiting
 from tests.service.auth.test_organisations import ADA, BOB, EVE, acts, call, join, make, roles
 from tests.service.auth.test_users import make_administrator
 
@@ -328,6 +331,20 @@ async def test_strangers_are_not_flooded(
             "UPDATE organisations SET invitations_since = now() - interval '25 hours'"
         )
         await invite(auth, acme, ada, NEW)
+
+
+async def test_who_invites_waits_for_the_end_of_their_account_without_the_organisation(
+    auth: AuthService, acme: str, ada: dict[str, Any]
+) -> None:
+    path, body = f"{acme}/invitations", {"email": NEW}
+
+    async with auth.database.transaction() as deletion:
+        await lock_user(deletion, UUID(ada["user"]["id"]))
+        inviting = asyncio.ensure_future(call(auth, "POST", path, ada, body))
+        await eventually(lambda: waiting(auth), expected=True)
+        await deletion.fetch("SELECT FROM organisations FOR UPDATE NOWAIT")
+
+    assert (await inviting).status_code == 201
 
 
 @pytest.mark.parametrize("token", ["x", "A" * 64, "ü"])
