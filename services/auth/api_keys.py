@@ -5,18 +5,20 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from services.auth import store
+from services.auth.access import lock_own_account
 from services.auth.access_tokens import AccessTokenIssuer
 from services.auth.audit.log import Action, record
 from services.auth.networks import network_of
 from services.auth.records import ApiKeyRow, Device
 from services.auth.revocations import revoke_keys
-from shared.chassis.database import ConstraintViolation, Database, Transaction
+from services.auth.service_accounts.store import lock_service_account
+from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.outbox import Outbox
 from shared.schemas.api.auth import ApiKeyCreate
@@ -26,6 +28,8 @@ from shared.schemas.scopes import is_for_administrators
 KEY_PREFIX = "fh_"
 _SECRET_BYTES = 32
 _SHOWN_CHARACTERS = 9
+KEYS_AT_MOST: Final = 100
+"""Live ones of one owner; whoever shuts the owner out revokes all in one transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +67,27 @@ class ApiKeys:
         """Make a key and return it with its secret, which nobody can show again.
 
         Raises a 422 problem for a key of no use, a 403 one for scopes that only an administrator
-        may give away.
+        may give away, 409 for too many keys, and 401 or 404 if the owner is gone.
         """
         _require_use(request)
         if not by_administrator:
             _require_own_scopes(request)
         secret = KEY_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
         async with self._database.transaction() as transaction:
-            row = await _insert(transaction, owner, request, secret)
+            await _lock(transaction, owner)
+            if await store.count_api_keys(transaction, owner.id) >= KEYS_AT_MOST:
+                raise Problem(ProblemCode.API_KEYS_FULL)
+            row = await store.insert_api_key(
+                transaction,
+                key_id=uuid7(),
+                user_id=owner.user_id,
+                service_account_id=owner.service_account_id,
+                name=request.name,
+                key_hash=_hash(secret),
+                prefix=secret[:_SHOWN_CHARACTERS],
+                scopes=sorted(set(request.scopes)),
+                expires_at=request.expires_at,
+            )
             await _log(transaction, Action.API_KEY_CREATED, owner, row.id, scopes=list(row.scopes))
         return row, secret
 
@@ -120,27 +137,12 @@ class ApiKeys:
         )
 
 
-async def _insert(
-    transaction: Transaction, owner: KeyOwner, request: ApiKeyCreate, secret: str
-) -> ApiKeyRow:
-    try:
-        return await store.insert_api_key(
-            transaction,
-            key_id=uuid7(),
-            user_id=owner.user_id,
-            service_account_id=owner.service_account_id,
-            name=request.name,
-            key_hash=_hash(secret),
-            prefix=secret[:_SHOWN_CHARACTERS],
-            scopes=sorted(set(request.scopes)),
-            expires_at=request.expires_at,
-        )
-    except ConstraintViolation as violation:
-        # The owner was deleted in this moment.
-        is_user = owner.service_account_id is None
-        raise Problem(
-            ProblemCode.TOKEN_INVALID if is_user else ProblemCode.SERVICE_ACCOUNT_NOT_FOUND
-        ) from violation
+async def _lock(transaction: Transaction, owner: KeyOwner) -> None:
+    # So that of many requests at once none counts too few.
+    if owner.service_account_id is None:
+        await lock_own_account(transaction, owner.id)
+    elif await lock_service_account(transaction, owner.id) is None:
+        raise Problem(ProblemCode.SERVICE_ACCOUNT_NOT_FOUND)
 
 
 async def _log(

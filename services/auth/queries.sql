@@ -304,6 +304,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 RETURNING id, coalesce(user_id, service_account_id) AS owner_id, name, scopes, created_at,
           expires_at, last_used_at, last_used_address;
 
+-- name: count_api_keys
+-- How many API keys of a user or a service account are good.
+SELECT (SELECT count(*) FROM api_keys
+         WHERE user_id = $1 AND (expires_at IS NULL OR expires_at > now()))
+     + (SELECT count(*) FROM api_keys
+         WHERE service_account_id = $1 AND (expires_at IS NULL OR expires_at > now()));
+
 -- name: list_api_keys
 -- A page of the API keys of a user or a service account, newest first.
 SELECT id, user_id AS owner_id, name, scopes, created_at, expires_at, last_used_at,

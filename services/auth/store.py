@@ -459,6 +459,12 @@ async def insert_api_key(
     return _api_key(row)
 
 
+async def count_api_keys(executor: Executor, owner_id: UUID) -> int:
+    """Return how many API keys of an owner are good."""
+    keys: int = await executor.fetchval(SQL["count_api_keys"], owner_id)
+    return keys
+
+
 async def list_api_keys(
     executor: Executor, owner_id: UUID, *, before: UUID | None, limit: int
 ) -> list[ApiKeyRow]:

@@ -65,6 +65,7 @@ class ProblemCode(StrEnum):
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - the name of a problem
     SESSION_NOT_FOUND = "session_not_found"
     API_KEY_NOT_FOUND = "api_key_not_found"
+    API_KEYS_FULL = "api_keys_full"
     CONNECTION_NOT_FOUND = "connection_not_found"
     PROVIDER_UNAVAILABLE = "provider_unavailable"
     SIGN_IN_EXPIRED = "sign_in_expired"

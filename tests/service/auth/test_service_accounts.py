@@ -190,6 +190,32 @@ async def test_of_many_accounts_of_one_name_one_is_made(
     assert sorted(answer.status_code for answer in answers) == [201, 422, 422, 422, 422]
 
 
+@pytest.mark.parametrize("owner", ["user", "service account"])
+async def test_an_owner_has_a_hundred_live_keys_at_most(
+    auth: AuthService, admin: dict[str, Any], importer: str, owner: str
+) -> None:
+    path = "/v1/auth/api-keys" if owner == "user" else f"{importer}/api-keys"
+    owner_id = admin["user"]["id"] if owner == "user" else importer.rpartition("/")[2]
+    for name, count, expires_in in (("live", 98, None), ("over", 5, "1 second")):
+        await auth.database.execute(
+            f"INSERT INTO api_keys ({owner.replace(' ', '_')}_id, id, name, key_hash, prefix,"
+            " scopes, created_at, expires_at) SELECT $1, gen_random_uuid(), $2::text,"
+            " sha256(($2 || n)::bytea), 'fh_', '{a}', now() - interval '1 day',"
+            " now() - interval '1 hour' + $4::text::interval FROM generate_series(1, $3) n",
+            *(owner_id, name, count, expires_in),
+        )
+    answers = await asyncio.gather(*(call(auth, "POST", path, admin, KEY) for _ in range(5)))
+
+    assert sorted(answer.status_code for answer in answers) == [201, 201, 409, 409, 409]
+    refused = next(answer for answer in answers if answer.status_code == 409)
+    assert_problem(refused, 409, "api_keys_full")
+    made = next(answer for answer in answers if answer.status_code == 201)
+    assert (await logged(auth)).count("api_key.created") == 2
+    one = f"{path}/{made.json()['id']}"
+    assert (await call(auth, "DELETE", one, admin)).status_code == 204
+    assert (await call(auth, "POST", path, admin, KEY)).status_code == 201
+
+
 async def test_a_disabled_program_is_out_at_once(
     auth: AuthService, admin: dict[str, Any], importer: str
 ) -> None:
