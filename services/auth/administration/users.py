@@ -14,6 +14,7 @@ from services.auth.sessions import Sessions
 from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.outbox import Outbox
+from shared.schemas.api.users import ManagedUserUpdate
 from shared.schemas.events.auth import UserDisabled, UserEnabled
 from shared.schemas.problems import ProblemCode
 from shared.schemas.roles import ADMINISTRATOR
@@ -27,43 +28,52 @@ class Users:
         self._outbox = outbox
         self._sessions = sessions
 
-    async def rename(self, user_id: UUID, name: str | None, by: UUID, device: Device) -> None:
-        """Change a name. Raises a 404 problem."""
-        async with self._database.transaction() as transaction:
-            await self._locked(transaction, user_id)
-            await accounts.rename_user(transaction, user_id, clean_name(name))
-            await record(
-                transaction, Action.USER_RENAMED, user_id=user_id, actor_id=by, device=device
-            )
-
-    async def set_roles(
-        self, user_id: UUID, roles: Sequence[str], by: UUID, device: Device
+    async def change(
+        self, user_id: UUID, change: ManagedUserUpdate, by: UUID, device: Device
     ) -> None:
-        """Replace roles; sessions end, because their tokens name the old ones.
+        """Change what was named, all of it or nothing.
 
-        Raises a 404 problem, 422 for roles that there are not, and 409 for taking the last
-        administrator away and for more than an access token can carry.
+        With other roles the sessions end, because their tokens name the old ones. Raises a 404
+        problem, 422 for a name that is none and roles that there are not, and 409 for taking the
+        last administrator away and for more than an access token can carry.
         """
+        name = clean_name(change.name)
         async with self._database.transaction() as transaction:
             account = await self._locked(transaction, user_id)
-            wanted = tuple(sorted(set(roles)))
-            if wanted == tuple(sorted(account.roles)):
-                return
-            if ADMINISTRATOR not in wanted:
-                await require_other_administrator(transaction, account)
-            await require_known(transaction, wanted)
-            await store.set_roles(transaction, user_id, wanted)
-            await require_fitting(transaction, user_id)
-            await self._sessions.end_others(transaction, user_id=user_id, keep=None)
-            await record(
-                transaction,
-                Action.ROLES_CHANGED,
-                user_id=user_id,
-                actor_id=by,
-                device=device,
-                before=list(account.roles),
-                after=list(wanted),
-            )
+            if change.roles is not None:
+                await self._set_roles(transaction, account, change.roles, by, device)
+            if "name" in change.model_fields_set:
+                await accounts.rename_user(transaction, user_id, name)
+                await record(
+                    transaction, Action.USER_RENAMED, user_id=user_id, actor_id=by, device=device
+                )
+
+    async def _set_roles(
+        self,
+        transaction: Transaction,
+        account: Account,
+        roles: Sequence[str],
+        by: UUID,
+        device: Device,
+    ) -> None:
+        wanted = tuple(sorted(set(roles)))
+        if wanted == tuple(sorted(account.roles)):
+            return
+        if ADMINISTRATOR not in wanted:
+            await require_other_administrator(transaction, account)
+        await require_known(transaction, wanted)
+        await store.set_roles(transaction, account.id, wanted)
+        await require_fitting(transaction, account.id)
+        await self._sessions.end_others(transaction, user_id=account.id, keep=None)
+        await record(
+            transaction,
+            Action.ROLES_CHANGED,
+            user_id=account.id,
+            actor_id=by,
+            device=device,
+            before=list(account.roles),
+            after=list(wanted),
+        )
 
     async def disable(self, user_id: UUID, reason: str | None, by: UUID, device: Device) -> None:
         """Let nobody in by an account: its sessions and the tokens of its keys end at once.

@@ -96,14 +96,10 @@ class UserRoutes:
         """Change what the body names and leave the rest; roles take a fresh proof of who asks."""
         identity = await self._authenticator.identify(request)
         by, user_id = require_administrator(identity), _user_id(request)
-        device = device_of(request)
         body = await read_json(request, ManagedUserUpdate)
         if body.roles is not None:
             require_recent(identity)
-        if body.roles is not None:
-            await self._users.set_roles(user_id, body.roles, by, device)
-        if "name" in body.model_fields_set:
-            await self._users.rename(user_id, body.name, by, device)
+        await self._users.change(user_id, body, by, device_of(request))
         return await self._answer(user_id)
 
     async def disable(self, request: Request) -> Response:

@@ -219,6 +219,23 @@ async def test_the_log_is_not_rewritten(auth: AuthService, admin: dict[str, Any]
         await auth.database.execute("UPDATE audit_log SET action = 'x.y'")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"roles": ["administrator"], "name": "a\nb"}, {"roles": ["nothing"], "name": "Ada"}],
+)
+async def test_of_a_change_that_is_half_wrong_nothing_happens(
+    auth: AuthService, admin: dict[str, Any], ada: dict[str, Any], change: dict[str, Any]
+) -> None:
+    answer = await call(auth, "PATCH", f"/v1/auth/users/{ada['user']['id']}", admin, change)
+
+    assert_problem(answer, 422, "validation_failed")
+    row = await auth.database.fetchrow("SELECT name, roles FROM users WHERE email = $1", ADA)
+    assert row is not None
+    assert (row["name"], row["roles"]) == (None, [])
+    assert await acts(auth, admin, ada["user"]["id"]) == []
+    assert await auth.events() == []
+
+
 async def test_a_key_that_was_good_again_for_a_while_is_refused_anew(
     auth: AuthService, admin: dict[str, Any], ada: dict[str, Any]
 ) -> None:
