@@ -15,6 +15,7 @@ from services.auth.organisations import store
 from services.auth.organisations.access import Act, require, standing
 from services.auth.organisations.records import (
     MEMBERSHIPS_AT_MOST,
+    NAME_LENGTH,
     OWNED_AT_MOST,
     OrganisationRow,
 )
@@ -88,7 +89,8 @@ class Organisations:
     ) -> OrganisationRow:
         """Change what the request names.
 
-        Raises 404 for a stranger, 403 for a role that is not enough, 409 for a slug that is taken.
+        Raises 404 for a stranger, 403 for a role that is not enough, 409 for a slug that is taken,
+        422 for a name that is none.
         """
         async with self._database.transaction() as transaction:
             found = await store.lock_organisation(transaction, organisation_id, identity.user_id)
@@ -98,6 +100,8 @@ class Organisations:
             try:
                 await store.change_organisation(transaction, row.id, name=name, slug=slug)
             except ConstraintViolation as violation:
+                if violation.constraint != "organisations_slug_key":
+                    raise
                 raise Problem(ProblemCode.SLUG_TAKEN) from violation
             await record(
                 transaction,
@@ -173,7 +177,7 @@ def _require(found: OrganisationRow | None, identity: Identity, act: Act) -> Org
 
 
 def _name(name: str) -> str:
-    cleaned = clean_name(name)
+    cleaned = clean_name(name, most=NAME_LENGTH)
     if cleaned is None:
         message = "A name has at least one character."
         raise Problem(

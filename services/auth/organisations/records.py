@@ -7,6 +7,8 @@ from uuid import UUID
 
 from shared.schemas.roles import OrganisationRole
 
+NAME_LENGTH: Final = 100
+"""Characters at most."""
 OWNED_AT_MOST: Final = 20
 MEMBERSHIPS_AT_MOST: Final = 100
 """Of one account. Deleting it tells of the end of each in one transaction."""

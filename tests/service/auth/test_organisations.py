@@ -11,6 +11,8 @@ from tests.service.auth.auth_service import AuthService, assert_problem, bearer,
 ALL = "/v1/auth/organisations"
 NOBODY = "0190b0a0-0000-7000-8000-000000000001"
 ADA, BOB, EVE = "ada@example.com", "bob@example.com", "eve@example.com"
+LONG_WHEN_CLEAN = "\ufb2c" * 40
+"""40 characters that are 120 in their normal form."""
 ADD = (
     "INSERT INTO organisation_members (id, organisation_id, user_id, role)"
     " VALUES (gen_random_uuid(), $1, $2, $3)"
@@ -116,6 +118,7 @@ async def test_a_slug_names_one_organisation(
     "body",
     [
         *({}, {"name": ""}, {"name": "  "}, {"name": "a\nb"}, {"name": "x" * 101}),
+        {"name": LONG_WHEN_CLEAN},
         *({"name": "x", "slug": slug} for slug in ("", "A", "-a", "a-", "ä", "x" * 49, "a\n")),
         {"name": "x", "owner": NOBODY},
     ],
@@ -125,6 +128,18 @@ async def test_a_senseless_organisation_is_not_made(
 ) -> None:
     assert_problem(await call(auth, "POST", ALL, ada, body), 422, "validation_failed")
     assert await acts(auth) == []
+
+
+async def test_a_name_that_is_too_long_when_clean_is_not_taken_for_another_slug(
+    auth: AuthService, ada: dict[str, Any]
+) -> None:
+    path = await make(auth, ada)
+
+    answer = await call(auth, "PATCH", path, ada, {"name": LONG_WHEN_CLEAN})
+
+    assert_problem(answer, 422, "validation_failed")
+    assert [error["field"] for error in answer.json()["errors"]] == ["name"]
+    assert await acts(auth) == ["organisation.created"]
 
 
 async def test_nobody_owns_more_than_twenty_even_all_at_once(
