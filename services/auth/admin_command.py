@@ -2,9 +2,12 @@
 
 import sys
 
-from services.auth.administrators import PasswordNeeded, make_administrator
+from services.auth.administrators import Administrators, PasswordNeeded
 from services.auth.calibration import password_cost
 from services.auth.emails import InvalidEmailError
+from services.auth.links import LinkTokens
+from services.auth.mailing.mails import AccountMails
+from services.auth.master_key import MasterKey
 from services.auth.settings import AuthSettings
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem
@@ -25,11 +28,11 @@ async def make_or_promote(settings: AuthSettings, arguments: list[str]) -> int:
     email = arguments[0]
     password = "" if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     database = Database(settings, "auth")
+    outbox = Outbox("auth")
+    mails = AccountMails(database, outbox, LinkTokens(MasterKey(settings.master_key)))
     try:
         await database.start()
-        outcome = await make_administrator(
-            database,
-            Outbox("auth"),
+        outcome = await Administrators(database, outbox, mails).make(
             email=email,
             password=password,
             password_min_length=settings.password_min_length,

@@ -119,7 +119,7 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
     )
     api_keys = ApiKeys(database, core.outbox, core.issuer)
     users = Users(database, core.outbox, core.sessions)
-    deletions = Deletions(database, core.outbox, core.sessions, core.mails)
+    deletions = Deletions(database, core.outbox, core.mails)
     links = LinkMails(database, core.link_tokens, public_url=settings.public_url)
 
     resources = (

@@ -1,10 +1,13 @@
-"""Making the access tokens of ended sessions worthless, and telling the doors about it."""
+"""Ending sessions: their access tokens become worthless, and the doors are told."""
 
 from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from services.auth import store
 from services.auth.access_tokens import KEY_REVOCATION_LIFETIME, REVOCATION_LIFETIME
+from services.auth.factors.store import delete_challenges
+from services.auth.provider.store import end_sign_ins
 from services.auth.records import EndedSession, Revocation
 from shared.chassis.database import Executor, Transaction
 from shared.chassis.outbox import Outbox
@@ -17,6 +20,23 @@ async def revoke(transaction: Transaction, outbox: Outbox, ended: Sequence[Ended
     The rows of the sessions are locked by their removal, which keeps the order of their events.
     """
     await _revoke(transaction, outbox, ended, lifetime=REVOCATION_LIFETIME)
+
+
+async def end_sessions(
+    transaction: Transaction, outbox: Outbox, user_id: UUID, *, keep: UUID | None = None
+) -> list[EndedSession]:
+    """End every session of a user but `keep`, and return what was ended.
+
+    Those in which the user acts in the name of others end as well, and so do log-ins that wait
+    for their second proof: the first one may be what was wrong. Applications that may stay signed
+    in while their user is away are signed out, except where `keep` signed in. Call it with the
+    account locked.
+    """
+    ended = await store.end_other_sessions(transaction, user_id, keep=keep)
+    await end_sign_ins(transaction, user_id, keep=keep)
+    await delete_challenges(transaction, user_id)
+    await revoke(transaction, outbox, ended)
+    return ended
 
 
 async def revoke_keys(

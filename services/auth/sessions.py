@@ -11,12 +11,10 @@ from uuid_utils.compat import uuid7
 from services.auth import store
 from services.auth.access_tokens import AccessTokenIssuer
 from services.auth.audit.log import Action, record
-from services.auth.factors.store import delete_challenges
 from services.auth.metrics import REFRESHES
-from services.auth.provider.store import end_sign_ins
 from services.auth.records import Account, Device, EndedSession, Method, SessionWithRights
 from services.auth.refresh_tokens import RefreshClaim, RefreshTokens
-from services.auth.revocations import revoke
+from services.auth.revocations import end_sessions, revoke
 from shared.chassis.database import ConstraintViolation, Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.identity.tokens import unauthenticated
@@ -169,17 +167,8 @@ class Sessions:
     async def end_others(
         self, transaction: Transaction, *, user_id: UUID, keep: UUID | None
     ) -> list[EndedSession]:
-        """End every session of a user but `keep`, and return what was ended.
-
-        Those in which the user acts in the name of others end as well, and so do log-ins that wait
-        for their second proof: the first one may be what was wrong. Applications that may stay
-        signed in while their user is away are signed out, except where `keep` signed in.
-        """
-        ended = await store.end_other_sessions(transaction, user_id, keep=keep)
-        await end_sign_ins(transaction, user_id, keep=keep)
-        await delete_challenges(transaction, user_id)
-        await revoke(transaction, self._outbox, ended)
-        return ended
+        """End every session of a user but `keep`, as `end_sessions` does, and return those."""
+        return await end_sessions(transaction, self._outbox, user_id, keep=keep)
 
     def _grant(self, session: SessionWithRights, account: Account) -> Grant:
         access_token, expires_in = self._issuer.for_session(session, roles=account.roles)

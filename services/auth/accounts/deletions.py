@@ -15,7 +15,6 @@ from services.auth.mailing.store import Mail
 from services.auth.organisations.members import leave_everything
 from services.auth.records import Account, Device
 from services.auth.revocations import revoke_keys
-from services.auth.sessions import Sessions
 from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.outbox import Outbox
@@ -34,12 +33,9 @@ _NOWHERE: Final = Device(user_agent=None, address=None)
 class Deletions:
     """Deletes accounts with everything that auth knows of them."""
 
-    def __init__(
-        self, database: Database, outbox: Outbox, sessions: Sessions, mails: AccountMails
-    ) -> None:
+    def __init__(self, database: Database, outbox: Outbox, mails: AccountMails) -> None:
         self._database = database
         self._outbox = outbox
-        self._sessions = sessions
         self._mails = mails
 
     async def delete(self, user_id: UUID, by: UUID, device: Device) -> None:
@@ -54,7 +50,9 @@ class Deletions:
                 raise Problem(ProblemCode.USER_NOT_FOUND)
             await require_other_administrator(transaction, account)
             await leave_everything(transaction, self._outbox, user_id, by, device)
-            await self._end_access(transaction, account)
+            # Revoked first: their tokens would outlive the account otherwise.
+            keys = await store.delete_api_keys(transaction, account.id)
+            await revoke_keys(transaction, self._outbox, keys)
             await store.delete_mails(transaction, account)
             await auth_store.delete_signups(transaction, account.email)
             await store.delete_user(transaction, account.id)
@@ -78,12 +76,6 @@ class Deletions:
             await self._outbox.emit(
                 transaction, UserDeleted(user_id=account.id), subject=str(account.id)
             )
-
-    async def _end_access(self, transaction: Transaction, account: Account) -> None:
-        # Revoked first: their tokens would outlive the account otherwise.
-        await self._sessions.end_others(transaction, user_id=account.id, keep=None)
-        keys = await store.delete_api_keys(transaction, account.id)
-        await revoke_keys(transaction, self._outbox, keys)
 
 
 def _farewell(account: Account) -> Mail:

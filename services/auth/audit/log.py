@@ -1,5 +1,6 @@
 """Writing the audit log."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -91,14 +92,53 @@ async def record(
     log in, or used a copied token, is nobody we know. The details hold no password, token, link or
     code.
     """
-    by = None if action in _BY_NOBODY_KNOWN else actor_id or user_id
-    await store.insert_audit_entry(
+    await store.insert_audit_entries(
         transaction,
-        entry_id=uuid7(),
+        entry_ids=[uuid7()],
         action=action.value,
-        actor_id=by,
+        actor_id=None if action in _BY_NOBODY_KNOWN else actor_id or user_id,
         user_id=user_id,
         session_id=session_id,
         device=device,
+        details=[details],
+    )
+
+
+async def record_each(
+    transaction: Transaction,
+    action: Action,
+    *,
+    user_id: UUID,
+    actor_id: UUID,
+    device: Device,
+    details: Sequence[dict[str, Any]],
+) -> None:
+    """Log an act that was done to many things of one user at once, each with its details."""
+    if not details:
+        return
+    await store.insert_audit_entries(
+        transaction,
+        entry_ids=[uuid7() for _ in details],
+        action=action.value,
+        actor_id=actor_id,
+        user_id=user_id,
+        session_id=None,
+        device=device,
         details=details,
+    )
+
+
+async def record_by_operator(
+    transaction: Transaction, action: Action, *, user_id: UUID, **details: Any
+) -> None:
+    """Log what whoever runs the machine did at its command line, who is nobody we know."""
+    await store.insert_audit_entries(
+        transaction,
+        entry_ids=[uuid7()],
+        action=action.value,
+        actor_id=None,
+        user_id=user_id,
+        session_id=None,
+        device=Device(user_agent=None, address=None),
+        details=[{**details, "by": "command line"}],
     )

@@ -1,7 +1,8 @@
--- name: insert_audit_entry
--- One act.
+-- name: insert_audit_entries
+-- One act, as often as there are ids and details.
 INSERT INTO audit_log (id, action, actor_id, user_id, session_id, address, user_agent, details)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+SELECT id, $2, $3, $4, $5, $6, $7, details
+FROM unnest($1::uuid[], $8::jsonb[]) AS done (id, details);
 
 -- name: allow_removal
 -- Let this transaction, and no other, remove entries for a reason that the log accepts.

@@ -1,5 +1,6 @@
 """The statements about the audit log."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -21,28 +22,28 @@ class Removal(StrEnum):
     """They are of an account that is deleted, and are written anew with less."""
 
 
-async def insert_audit_entry(
+async def insert_audit_entries(
     executor: Executor,
     *,
-    entry_id: UUID,
+    entry_ids: Sequence[UUID],
     action: str,
     actor_id: UUID | None,
     user_id: UUID | None,
     session_id: UUID | None,
     device: Device,
-    details: dict[str, Any],
+    details: Sequence[dict[str, Any]],
 ) -> None:
-    """Write one act."""
+    """Write one act once for each id, with the details in its place."""
     await executor.execute(
-        SQL["insert_audit_entry"],
-        entry_id,
+        SQL["insert_audit_entries"],
+        list(entry_ids),
         action,
         actor_id,
         user_id,
         session_id,
         device.address,
         device.user_agent,
-        details,
+        list(details),
     )
 
 

@@ -2,18 +2,18 @@
 
 from uuid import UUID
 
-from services.auth import store as accounts
-from services.auth.audit.log import Action, record
+from services.auth.audit.log import Action, record, record_each
 from services.auth.organisations import store
 from services.auth.organisations.access import Act, is_lower, may, require, standing
 from services.auth.organisations.records import MemberRow
 from services.auth.records import Device
-from services.auth.revocations import revoke
+from services.auth.revocations import end_sessions, revoke
 from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.identity.tokens import Identity
 from shared.chassis.outbox import Outbox
 from shared.schemas.events.auth import MemberChanged, MemberRemoved, OrganisationDeleted
+from shared.schemas.events.envelope import EventData
 from shared.schemas.problems import ProblemCode
 from shared.schemas.roles import OrganisationRole
 
@@ -111,13 +111,18 @@ class Members:
                 transaction, user_id, organisation_id=organisation_id
             )
             await store.delete_member(transaction, organisation_id, user_id)
-            await _tell_removal(
+            await self._outbox.emit(
                 transaction,
-                self._outbox,
-                organisation_id,
-                user_id,
-                by=identity.user_id,
+                MemberRemoved(organisation_id=organisation_id, user_id=user_id),
+                subject=str(organisation_id),
+            )
+            await record(
+                transaction,
+                Action.MEMBER_REMOVED,
+                user_id=user_id,
+                actor_id=identity.user_id,
                 device=device,
+                organisation_id=str(organisation_id),
             )
 
     async def _locked(
@@ -153,7 +158,7 @@ async def leave_everything(
     """Take an account that is about to be deleted out of its organisations.
 
     One without other members is deleted with it; the account's sessions end. Call it with the
-    account locked and before its sessions are: whoever removes a member locks the organisation
+    account locked and nothing that belongs to it: whoever removes a member locks the organisation
     first too. Raises a 409 problem that names the organisations which would be left without owner.
     """
     belongings = await store.lock_belongings(transaction, user_id)
@@ -167,49 +172,25 @@ async def leave_everything(
             f"The account is the only owner of {names}: make another member an owner, or delete "
             "the organisation first.",
         )
-    await revoke(
-        transaction, outbox, await accounts.end_other_sessions(transaction, user_id, keep=None)
-    )
+    await end_sessions(transaction, outbox, user_id)
     await store.withdraw_invitations_by(transaction, user_id, organisation_id=None)
-    for one in belongings:
-        await _tell_removal(transaction, outbox, one.organisation_id, user_id, by=by, device=device)
+    left = [one.organisation_id for one in belongings]
     deserted = [one.organisation_id for one in belongings if not one.others]
-    for organisation_id in deserted:
-        await outbox.emit(
+    events: list[tuple[EventData, str]] = [
+        (MemberRemoved(organisation_id=one, user_id=user_id), str(one)) for one in left
+    ]
+    events += [(OrganisationDeleted(organisation_id=one), str(one)) for one in deserted]
+    await outbox.emit_all(transaction, events)
+    for action, organisation_ids in (
+        (Action.MEMBER_REMOVED, left),
+        (Action.ORGANISATION_DELETED, deserted),
+    ):
+        await record_each(
             transaction,
-            OrganisationDeleted(organisation_id=organisation_id),
-            subject=str(organisation_id),
-        )
-        await record(
-            transaction,
-            Action.ORGANISATION_DELETED,
+            action,
             user_id=user_id,
             actor_id=by,
             device=device,
-            organisation_id=str(organisation_id),
+            details=[{"organisation_id": str(one)} for one in organisation_ids],
         )
     await store.delete_organisations(transaction, deserted)
-
-
-async def _tell_removal(
-    transaction: Transaction,
-    outbox: Outbox,
-    organisation_id: UUID,
-    user_id: UUID,
-    *,
-    by: UUID,
-    device: Device,
-) -> None:
-    await outbox.emit(
-        transaction,
-        MemberRemoved(organisation_id=organisation_id, user_id=user_id),
-        subject=str(organisation_id),
-    )
-    await record(
-        transaction,
-        Action.MEMBER_REMOVED,
-        user_id=user_id,
-        actor_id=by,
-        device=device,
-        organisation_id=str(organisation_id),
-    )

@@ -29,8 +29,8 @@ DELETE FROM known_devices WHERE user_id = $1 AND device_hash IN (
 );
 
 -- name: forget_devices
--- Forget the devices of an account but one.
-DELETE FROM known_devices WHERE user_id = $1 AND device_hash <> $2;
+-- Forget the devices of an account but one, or all.
+DELETE FROM known_devices WHERE user_id = $1 AND device_hash IS DISTINCT FROM $2;
 
 -- name: delete_old_devices
 -- Forget a batch of devices that were not seen for long.

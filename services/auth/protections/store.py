@@ -67,8 +67,8 @@ async def delete_surplus_devices(executor: Executor, user_id: UUID, *, keep: int
     await executor.execute(SQL["delete_surplus_devices"], user_id, keep)
 
 
-async def forget_devices(executor: Executor, user_id: UUID, *, keep: bytes) -> None:
-    """Forget every device of an account but one."""
+async def forget_devices(executor: Executor, user_id: UUID, *, keep: bytes | None) -> None:
+    """Forget every device of an account but one, or without that all of them."""
     await executor.execute(SQL["forget_devices"], user_id, keep)
 
 

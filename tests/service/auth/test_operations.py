@@ -3,6 +3,7 @@
 import asyncio
 import io
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
@@ -11,7 +12,9 @@ from services.auth.admin_command import make_or_promote
 from services.auth.master_key import MasterKey
 from services.auth.signing_keys import Algorithm, KeyRing, UnreadableSigningKey
 from shared.chassis.database import Database
-from tests.service.auth.auth_service import PASSWORD, AuthService, bearer, claims
+from tests.service.auth.auth_service import PASSWORD, AuthService, assert_problem, bearer, claims
+from tests.service.auth.authenticator import enrol, mfa_token, second_step
+from tests.service.auth.test_passwords import reset
 
 EMAIL = "ada@example.com"
 
@@ -68,6 +71,13 @@ async def _admin(
     return await make_or_promote(auth.settings, list(arguments))
 
 
+async def _acts_of_the_operator(auth: AuthService) -> list[tuple[str, dict[str, Any]]]:
+    rows = await auth.database.fetch(
+        "SELECT action, details FROM audit_log WHERE actor_id IS NULL ORDER BY id"
+    )
+    return [(row["action"], row["details"]) for row in rows]
+
+
 async def test_the_command_makes_an_administrator(
     auth: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +91,9 @@ async def test_the_command_makes_an_administrator(
     assert claims(session)["roles"] == ["administrator"]
     assert await auth.counts() == {"users": 1, "sessions": 1}
     assert await auth.event_types() == ["user.registered"]
+    assert await _acts_of_the_operator(auth) == [
+        ("account.created", {"roles": ["administrator"], "by": "command line"})
+    ]
 
 
 @pytest.mark.parametrize(
@@ -96,8 +109,33 @@ async def test_the_command_promotes_an_account(
     assert await _admin(auth, monkeypatch, EMAIL) == 0, "again changes nothing"
 
     assert await auth.revoked() == {claims(session)["sid"]}
-    assert await auth.event_types() == ["session.revoked"]
+    told = ["notice.requested"] if given else []
+    assert await auth.event_types() == [*told, "session.revoked"]
+    promoted = ("roles.changed", {"before": [], "after": ["administrator"], "by": "command line"})
+    replaced = ("password.changed", {"by": "command line"})
+    assert await _acts_of_the_operator(auth) == [promoted, *([replaced] if given else [])]
     assert (await auth.log_in(EMAIL, working)).json()["user"]["roles"] == ["administrator"]
+
+
+async def test_a_password_that_the_command_replaces_leaves_no_other_way_in(
+    auth: AuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await auth.register(EMAIL)
+    await auth.post("/v1/auth/password/forgot", {"email": EMAIL})
+    link = await auth.mailed_token(UUID((await auth.events())[-1]["data"]["link_id"]))
+    app = await enrol(auth, session)
+    waiting = await mfa_token(auth, EMAIL)
+    await auth.forget_events()
+
+    assert await _admin(auth, monkeypatch, EMAIL, password="a new password") == 0
+
+    notice, revoked = await auth.events()
+    mail = await auth.mail(UUID(notice["data"]["link_id"]))
+    assert (mail["to"], mail["template"]) == (EMAIL, "password_changed")
+    assert revoked["data"]["session_id"] == claims(session)["sid"]
+    assert_problem(await reset(auth, link), 400, "link_invalid")
+    assert_problem(await second_step(auth, waiting, app.code()), 401, "mfa_token_invalid")
+    assert await auth.database.fetchval("SELECT count(*) FROM known_devices") == 0
 
 
 @pytest.mark.parametrize(

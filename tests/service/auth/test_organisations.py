@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from shared.chassis.database import Transaction
 from tests.service.auth.auth_service import AuthService, assert_problem, bearer, claims
 
 ALL = "/v1/auth/organisations"
@@ -47,6 +48,14 @@ async def roles(auth: AuthService, path: str) -> dict[str, str]:
         path.rpartition("/")[2],
     )
     return {row["email"]: row["role"] for row in rows}
+
+
+def _counted(method: Any, statements: list[str]) -> Any:
+    def counting(self: Transaction, sql: str, *args: Any) -> Any:
+        statements.append(sql)
+        return method(self, sql, *args)
+
+    return counting
 
 
 async def acts(auth: AuthService) -> list[str]:
@@ -406,6 +415,30 @@ async def test_an_organisation_without_others_goes_with_its_owner(
     )
     assert await roles(auth, shared) == {BOB: "owner"}
     assert await auth.database.fetchval("SELECT count(*) FROM organisations") == 1
+
+
+async def test_leaving_many_organisations_takes_no_more_statements_than_leaving_one(
+    auth: AuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements: list[str] = []
+    for name in ("fetch", "fetchrow", "fetchval", "execute"):
+        monkeypatch.setattr(Transaction, name, _counted(getattr(Transaction, name), statements))
+    counted = {}
+    for organisations in (1, 20):
+        session = await auth.register(f"owner{organisations}@example.com")
+        for number in range(organisations):
+            await make(auth, session, f"Of {organisations}, {number}")
+        await auth.forget_events()
+        statements.clear()
+
+        assert (await call(auth, "DELETE", "/v1/auth/me", session)).status_code == 204
+
+        counted[organisations] = len(statements)
+        types = await auth.event_types()
+        assert types.count("member.removed") == types.count("organisation.deleted") == organisations
+    assert counted[20] == counted[1]
+    done = await acts(auth)
+    assert done.count("member.removed") == done.count("organisation.deleted") == 21
 
 
 async def test_two_owners_who_delete_their_accounts_at_once_leave_nobody_alone(
