@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from services.auth import key_rotation
 from services.auth.access_tokens import AccessTokenIssuer
 from services.auth.accounts.deletions import Deletions, on_user_erased
+from services.auth.accounts.log_erasure import LogErasure
 from services.auth.accounts.overdue import OverdueDeletions
 from services.auth.admin_command import make_or_promote
 from services.auth.administration.impersonation import Impersonation
@@ -239,6 +240,7 @@ async def worker(settings: AuthSettings, lifecycle: Lifecycle) -> None:
     await lifecycle.start(
         CleanUp(database, lifecycle, audit_kept_for=timedelta(days=settings.audit_days))
     )
+    await lifecycle.start(LogErasure(database, lifecycle))
     await lifecycle.start(OverdueDeletions(database, lifecycle))
     wakeups = await lifecycle.start(Wakeups(bus, lifecycle))
     await lifecycle.start(JobScheduler(database, JobQueue(bus), lifecycle, [key_rotation.SCHEDULE]))

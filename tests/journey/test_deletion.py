@@ -25,7 +25,7 @@ async def test_a_deleted_account_is_erased_everywhere_and_its_owner_told(
         async with asyncio.timeout(60):
             while (deletion := await found(admin, ada.user_id))["completed_at"] is None:
                 await asyncio.sleep(0.2)
-        assert set(deletion["confirmations"]) == {"files", "jobs", "mail", "realtime"}
+        assert set(deletion["confirmations"]) == {"auth", "files", "jobs", "mail", "realtime"}
         assert (await ada.call("GET", path)).status_code == 401
         _, farewell = await stack.mails(ada.email, count=2)
         assert farewell["subject"].endswith("is deleted")

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 CONFIRMING_SERVICES: Final = ("files", "jobs", "mail", "realtime")
 """Who takes `user.deleted` and answers with `user.erased`."""
+OWN_SERVICE: Final = "auth"
+"""Confirms when the log of acts, which may be long, holds no places of the owner any more."""
 FAREWELL_LIFETIME: Final = timedelta(days=2)
 _NOWHERE: Final = Device(user_agent=None, address=None)
 
@@ -56,7 +58,6 @@ class Deletions:
             await store.delete_mails(transaction, account)
             await auth_store.delete_signups(transaction, account.email)
             await store.delete_user(transaction, account.id)
-            await store.strip_audit_log(transaction, account.id)
             await record(
                 transaction,
                 Action.USER_DELETED,
@@ -71,7 +72,7 @@ class Deletions:
                 account.id,
                 actor_id=by,
                 traces=Traces(account.email, farewell),
-                services=CONFIRMING_SERVICES,
+                services=(*CONFIRMING_SERVICES, OWN_SERVICE),
             )
             await self._outbox.emit(
                 transaction, UserDeleted(user_id=account.id), subject=str(account.id)
@@ -92,12 +93,17 @@ def _farewell(account: Account) -> Mail:
 async def on_user_erased(transaction: Transaction, event: Event[UserErased]) -> None:
     """Note in the inbox's transaction that a service has kept nothing of a deleted account."""
     user_id, service = event.data.user_id, event.data.service
-    if not await store.confirm_erasure(transaction, user_id, service):
+    if not await confirm(transaction, user_id, service):
         logger.warning(
             "a service confirmed a deletion that it was not asked for",
             extra={"action": "erasure_unexpected", "user_id": user_id, "service": service},
         )
-        return
+
+
+async def confirm(transaction: Transaction, user_id: UUID, service: str) -> bool:
+    """Note that a service has kept nothing; False if it had said so before or was not asked."""
+    if not await store.confirm_erasure(transaction, user_id, service):
+        return False
     complete = await store.complete_deletion(transaction, user_id)
     await record(
         transaction,
@@ -107,3 +113,4 @@ async def on_user_erased(transaction: Transaction, event: Event[UserErased]) -> 
         service=service,
         everywhere=complete,
     )
+    return True

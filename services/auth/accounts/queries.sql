@@ -10,16 +10,38 @@ DELETE FROM links WHERE id IN (
     FOR UPDATE SKIP LOCKED
 );
 
--- name: strip_audit_log
--- Take from a user's log where they were and what they used; that something was done stays. The
--- entries are written anew, because those of the log are never changed.
-WITH removed AS (
-    DELETE FROM audit_log
-    WHERE user_id = $1 AND (address IS NOT NULL OR user_agent IS NOT NULL)
-    RETURNING id, at, action, actor_id, user_id, session_id, details
+-- name: strip_acts_of
+-- Take from a page of what somebody did, to whomever, where they were and what they used; that it
+-- was done stays. The entries are written anew, because those of the log are never changed. Returns
+-- the last entry of the page.
+WITH page AS (
+    SELECT id FROM audit_log WHERE actor_id = $1 AND id > $2 ORDER BY id LIMIT $3
+), removed AS (
+    DELETE FROM audit_log USING page
+    WHERE audit_log.id = page.id AND coalesce(actor_id, $1) = $1
+      AND (address IS NOT NULL OR user_agent IS NOT NULL)
+    RETURNING audit_log.id, at, action, actor_id, user_id, session_id, details
+), written AS (
+    INSERT INTO audit_log (id, at, action, actor_id, user_id, session_id, details)
+    SELECT id, at, action, actor_id, user_id, session_id, details FROM removed
 )
-INSERT INTO audit_log (id, at, action, actor_id, user_id, session_id, details)
-SELECT id, at, action, actor_id, user_id, session_id, details FROM removed;
+SELECT id FROM page ORDER BY id DESC LIMIT 1;
+
+-- name: strip_acts_on
+-- The same from a page of what was done to somebody: from failed log-ins, where nobody knows who it
+-- was. Where others were stays with their acts.
+WITH page AS (
+    SELECT id FROM audit_log WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3
+), removed AS (
+    DELETE FROM audit_log USING page
+    WHERE audit_log.id = page.id AND coalesce(actor_id, $1) = $1
+      AND (address IS NOT NULL OR user_agent IS NOT NULL)
+    RETURNING audit_log.id, at, action, actor_id, user_id, session_id, details
+), written AS (
+    INSERT INTO audit_log (id, at, action, actor_id, user_id, session_id, details)
+    SELECT id, at, action, actor_id, user_id, session_id, details FROM removed
+)
+SELECT id FROM page ORDER BY id DESC LIMIT 1;
 
 -- name: delete_user
 -- Remove an account and what hangs on it.
@@ -40,6 +62,13 @@ SELECT $1, service FROM unnest($2::text[]) AS expected (service);
 SELECT email, farewell_link_id FROM account_deletions
 WHERE user_id = $1 AND completed_at IS NULL AND email IS NOT NULL;
 
+-- name: find_unerased
+-- A deletion of some time ago that a service has not confirmed.
+SELECT user_id FROM account_erasures JOIN account_deletions USING (user_id)
+WHERE service = $1 AND confirmed_at IS NULL AND requested_at <= now() - $2::interval
+ORDER BY user_id
+LIMIT 1;
+
 -- name: lock_deletion
 -- A deletion, locked: confirmations that come together are counted one by one.
 SELECT user_id FROM account_deletions WHERE user_id = $1 FOR UPDATE;
@@ -53,7 +82,7 @@ RETURNING service;
 -- name: complete_deletion
 -- Every service has confirmed, if none is outstanding: the address is forgotten here too.
 UPDATE account_deletions SET completed_at = now(), email = NULL
-WHERE user_id = $1 AND NOT EXISTS (
+WHERE user_id = $1 AND completed_at IS NULL AND NOT EXISTS (
     SELECT FROM account_erasures WHERE user_id = $1 AND confirmed_at IS NULL)
 RETURNING user_id;
 

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Final
 from uuid import UUID
 
 from services.auth.audit.store import Removal, allow_removal
 from services.auth.records import Account, EndedSession
-from shared.chassis.database import Executor
+from shared.chassis.database import Executor, Transaction
 from shared.chassis.queries import load_queries
 
 SQL = load_queries(__file__)
@@ -43,6 +44,13 @@ class Traces:
     """Of the mail that tells the owner."""
 
 
+class Acts(Enum):
+    """What stands in the log of somebody, by the statement that erases it."""
+
+    BY_THEM = "strip_acts_of"
+    ON_THEM = "strip_acts_on"
+
+
 @dataclass(frozen=True, slots=True)
 class OverdueDeletions:
     """Deletions that were not confirmed in time."""
@@ -63,10 +71,22 @@ async def delete_mails(executor: Executor, account: Account) -> None:
     await executor.execute(SQL["delete_mails"], account.id, account.email)
 
 
-async def strip_audit_log(executor: Executor, user_id: UUID) -> None:
-    """Take addresses and browsers from a user's log."""
-    await allow_removal(executor, Removal.ERASURE)
-    await executor.execute(SQL["strip_audit_log"], user_id)
+async def find_unerased(executor: Executor, service: str, after: timedelta) -> UUID | None:
+    """Return an account that was deleted that long ago, which a service has not confirmed."""
+    user_id: UUID | None = await executor.fetchval(SQL["find_unerased"], service, after)
+    return user_id
+
+
+async def strip_audit_log(
+    transaction: Transaction, acts: Acts, user_id: UUID, *, after: UUID, limit: int
+) -> UUID | None:
+    """Take the addresses and browsers of a user from up to `limit` entries behind one.
+
+    Returns the last of these entries, None if there are no more.
+    """
+    await allow_removal(transaction, Removal.ERASURE)
+    last: UUID | None = await transaction.fetchval(SQL[acts.value], user_id, after, limit)
+    return last
 
 
 async def delete_user(executor: Executor, user_id: UUID) -> None:

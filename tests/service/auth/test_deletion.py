@@ -1,20 +1,30 @@
 """The end of an account: nothing of it stays here, and every service confirms the same."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from uuid_utils.compat import uuid7
 
-from services.auth.accounts.deletions import CONFIRMING_SERVICES, on_user_erased
+from services.auth.accounts.deletions import CONFIRMING_SERVICES, OWN_SERVICE, on_user_erased
+from services.auth.accounts.log_erasure import LogErasure
 from services.auth.accounts.overdue import CONDITION, OverdueDeletions
+from services.auth.app import SERVICE
+from shared.chassis.database import Database
 from shared.chassis.lifecycle import Lifecycle
+from shared.chassis.migrations import CHASSIS_MIGRATIONS, migrate
+from shared.chassis.settings import DatabaseSettings
 from shared.schemas.events.auth import UserErased
 from shared.schemas.events.envelope import Event
+from tests.parts.postgres import PostgresCluster
 from tests.service.auth.auth_service import AuthService, assert_problem, bearer, claims
 
 EMAIL, ADMIN = "ada@example.com", "admin@example.com"
+SERVICES = (OWN_SERVICE, *CONFIRMING_SERVICES)
+"""Each confirms; auth itself by the erasure of the log."""
+NOBODY = UUID("0190b0a0-0000-7000-8000-000000000001")
 
 
 @pytest.fixture
@@ -39,8 +49,28 @@ async def delete_own(auth: AuthService, session: dict[str, Any]) -> int:
     return answer.status_code
 
 
+async def erase_log(auth: AuthService, *, batch: int = 1000) -> None:
+    """Do what a worker does every five seconds, some time after the account was deleted."""
+    await auth.database.execute(
+        "UPDATE account_deletions SET requested_at = requested_at - interval '1 minute'"
+    )
+    await LogErasure(auth.database, Lifecycle()).erase(batch=batch)
+
+
+async def places(auth: AuthService) -> list[tuple[str, str, str]]:
+    """Return the entries of the log that say where somebody was, oldest first."""
+    rows = await auth.database.fetch(
+        "SELECT action, coalesce(host(address), '') AS address, coalesce(user_agent, '') AS program"
+        " FROM audit_log WHERE address IS NOT NULL OR user_agent IS NOT NULL ORDER BY id"
+    )
+    return [(row["action"], row["address"], row["program"]) for row in rows]
+
+
 async def confirm(auth: AuthService, user_id: str, service: str) -> None:
-    """Do what the consumer of `user.erased` does."""
+    """Do what the consumer of `user.erased` does, or auth itself."""
+    if service == OWN_SERVICE:
+        await erase_log(auth)
+        return
     event = Event[UserErased](
         id=uuid7(),
         type="user.erased",
@@ -75,13 +105,110 @@ async def test_a_deleted_account_leaves_nothing_and_tells_the_others(
     assert await auth.counts() == {"revocations": 1, "links": 1}
     assert await auth.revoked() == {claims(session)["sid"]}
     assert await auth.event_types() == ["session.revoked", "notice.requested", "user.deleted"]
+    acts = await auth.acts()
+    await erase_log(auth)
+    assert await places(auth) == []
+    assert await auth.acts() == [*acts, ("user.erased", UUID(session["user"]["id"]))]
     assert_problem(await auth.log_in(EMAIL), 401, "invalid_credentials")
-    left = await auth.database.fetchval(
-        "SELECT count(*) FROM audit_log WHERE user_id IS NOT NULL"
-        " AND (address IS NOT NULL OR user_agent IS NOT NULL)"
-    )
-    assert left == 0
     assert (await auth.register(EMAIL))["user"]["id"] != session["user"]["id"]
+
+
+async def test_where_the_owner_was_is_forgotten_also_where_they_acted_on_others(
+    auth: AuthService, session: dict[str, Any], admin: dict[str, Any]
+) -> None:
+    await auth.database.execute("UPDATE users SET roles = '{administrator}'")
+    ada = (await auth.log_in(EMAIL, user_agent="Ada/1")).json()
+    other = await auth.register("other@example.com")
+    hers = bearer(ada) | {"User-Agent": "Ada/1"}
+    theirs = bearer(admin) | {"User-Agent": "Admin/1"}
+    one = f"/v1/auth/users/{other['user']['id']}"
+    assert (await auth.client.patch(one, json={"name": "x"}, headers=hers)).is_success
+    assert (await auth.client.post(f"{one}/disable", json={}, headers=hers)).is_success
+    role = {"permissions": ["a:b"]}
+    assert (await auth.client.put("/v1/auth/roles/clerk", json=role, headers=hers)).is_success
+    await auth.log_in(EMAIL, "wrong", user_agent="Ada/1")
+    own = f"/v1/auth/users/{session['user']['id']}"
+    assert (await auth.client.patch(own, json={"name": "y"}, headers=theirs)).is_success
+    assert (await auth.client.delete(own, headers=theirs)).status_code == 204
+    acts = await auth.acts()
+    assert [place[0] for place in await places(auth) if place[2] == "Ada/1"] == [
+        *("session.opened", "user.renamed", "user.disabled", "role.changed", "login.failed"),
+    ]
+
+    await erase_log(auth, batch=2)
+
+    left = await places(auth)
+    assert [place[0] for place in left if place[2] == "Ada/1"] == []
+    assert [place[0] for place in left if place[2] == "Admin/1"] == ["user.renamed", "user.deleted"]
+    actors = await auth.database.fetch(
+        "SELECT DISTINCT actor_id::text FROM audit_log"
+        " WHERE address IS NOT NULL OR user_agent IS NOT NULL"
+    )
+    assert {row["actor_id"] for row in actors} == {admin["user"]["id"], other["user"]["id"]}
+    assert await auth.acts() == [*acts, ("user.erased", UUID(session["user"]["id"]))]
+
+
+async def test_acts_of_the_last_moment_are_waited_for(
+    auth: AuthService, session: dict[str, Any]
+) -> None:
+    await delete_own(auth, session)
+    before = await places(auth)
+
+    await LogErasure(auth.database, Lifecycle()).erase()
+
+    assert before == await places(auth) != []
+
+
+async def test_an_account_with_a_long_log_is_deleted_at_once_and_its_log_erased_in_batches(
+    auth: AuthService, session: dict[str, Any]
+) -> None:
+    await auth.database.execute(
+        "INSERT INTO audit_log (id, action, actor_id, user_id, address)"
+        " SELECT gen_random_uuid(), 'session.opened', $1, $1, '203.0.113.7'"
+        " FROM generate_series(1, 5000)",
+        UUID(session["user"]["id"]),
+    )
+    assert await delete_own(auth, session) == 204
+    assert len(await places(auth)) > 5000, "not within the request"
+    acts = len(await auth.acts())
+
+    await asyncio.gather(erase_log(auth, batch=700), erase_log(auth, batch=300))
+
+    assert await places(auth) == []
+    assert len(await auth.acts()) == acts + 1
+
+
+async def test_what_earlier_releases_left_of_deleted_accounts_is_erased_as_well(
+    postgres: PostgresCluster, tmp_path: Path
+) -> None:
+    assert SERVICE.migrations is not None
+    files = sorted(SERVICE.migrations.glob("*.sql"))
+    folder = tmp_path / "auth" / "migrations"
+    folder.mkdir(parents=True)
+    database = Database(DatabaseSettings(postgres_url=postgres.new_database("auth")), "auth")
+    await database.start()
+    for file in files:
+        if file.name < "0021":
+            (folder / file.name).write_bytes(file.read_bytes())
+    await migrate(database, [CHASSIS_MIGRATIONS, folder])
+    await database.execute(
+        "INSERT INTO account_deletions (user_id, actor_id, requested_at, completed_at)"
+        " VALUES ($1, $1, '2026-01-01', '2026-01-02')",
+        NOBODY,
+    )
+    await database.execute(
+        "INSERT INTO audit_log (id, action, actor_id, address)"
+        " VALUES (gen_random_uuid(), 'role.changed', $1, '203.0.113.7')",
+        NOBODY,
+    )
+    await migrate(database, [CHASSIS_MIGRATIONS, SERVICE.migrations])
+
+    await LogErasure(database, Lifecycle()).erase()
+
+    left = await database.fetchval("SELECT count(address) FROM audit_log")
+    completed = await database.fetchval("SELECT completed_at::date::text FROM account_deletions")
+    await database.stop()
+    assert (left, completed) == (0, "2026-01-02")
 
 
 async def test_the_owner_is_told_where_the_account_was(
@@ -115,10 +242,10 @@ async def test_it_is_complete_when_the_last_service_has_confirmed(
     user_id = session["user"]["id"]
     await delete_own(auth, session)
     [deletion] = await listed(auth, admin, "?outstanding=true")
-    assert deletion["confirmations"] == dict.fromkeys(CONFIRMING_SERVICES)
+    assert deletion["confirmations"] == dict.fromkeys(SERVICES)
     assert (deletion["user_id"], deletion["actor_id"]) == (user_id, user_id)
 
-    *first, last = CONFIRMING_SERVICES
+    *first, last = SERVICES
     for service in (*first, *first, "nobody"):
         await confirm(auth, user_id, service)
     [deletion] = await listed(auth, admin)
@@ -136,7 +263,7 @@ async def test_it_is_complete_when_the_last_service_has_confirmed(
         "SELECT count(*) FROM audit_log WHERE action = 'user.erased' AND user_id = $1",
         UUID(user_id),
     )
-    assert acts == len(CONFIRMING_SERVICES)
+    assert acts == len(SERVICES)
 
 
 async def test_services_that_confirm_together_complete_it(
@@ -144,7 +271,7 @@ async def test_services_that_confirm_together_complete_it(
 ) -> None:
     user_id = session["user"]["id"]
     await delete_own(auth, session)
-    await asyncio.gather(*(confirm(auth, user_id, service) for service in CONFIRMING_SERVICES))
+    await asyncio.gather(*(confirm(auth, user_id, service) for service in SERVICES))
     assert len(await listed(auth, admin, "?outstanding=false")) == 1
 
 
@@ -167,7 +294,7 @@ async def test_the_operator_hears_of_what_is_not_confirmed_within_a_day(
     assert condition.name == CONDITION
     assert "jobs and mail and realtime did not confirm" in condition.problem
 
-    for service in CONFIRMING_SERVICES:
+    for service in SERVICES:
         await confirm(auth, user_id, service)
     await overdue.look()
     assert lifecycle.conditions.listing() == []
