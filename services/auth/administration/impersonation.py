@@ -36,8 +36,9 @@ class Impersonation:
     async def begin(self, user_id: UUID, reason: str, by: UUID, device: Device) -> Grant:
         """Open a session as a user.
 
-        Raises a 404 problem, and 403 for an administrator's account, which would lend roles to
-        whoever acts in it, and for a disabled one.
+        Raises a 404 problem, and 403 for a caller who administers no more or is disabled, for an
+        administrator's account, which would lend roles to whoever acts in it, and for a disabled
+        one.
         """
         async with self._database.transaction() as transaction:
             # As they are now: who is no administrator any more has lost these sessions too.
