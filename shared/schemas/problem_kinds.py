@@ -185,7 +185,9 @@ PROBLEMS: dict[ProblemCode, ProblemKind] = {
     ),
     ProblemCode.API_KEY_NOT_FOUND: _kind(404, "API key not found", "You have no such API key."),
     ProblemCode.API_KEYS_FULL: _kind(
-        409, "Too many API keys", "An account has 100 live keys at most; delete one that is not used."
+        409,
+        "Too many API keys",
+        "An account has 100 live keys at most; delete one that is not used.",
     ),
     ProblemCode.CONNECTION_NOT_FOUND: _kind(
         404, "Connection not found", "Nobody can log in here by that provider; choose another way."

@@ -50,7 +50,7 @@ class LogErasure(BackgroundTask):
 
     async def erase(self, *, batch: int = _BATCH_ROWS) -> None:
         """Erase the log of every account that was deleted a while ago. Raises Unavailable."""
-        while (user_id := await store.find_unerased(self._database, OWN_SERVICE, AFTER)) is not None:
+        while user_id := await store.find_unerased(self._database, OWN_SERVICE, AFTER):
             for acts in Acts:
                 await self._strip(acts, user_id, batch)
             async with self._database.transaction() as transaction:

@@ -62,7 +62,7 @@ class Invitations:
         """
         email = require_email(request.email)
         async with self._database.transaction() as transaction:
-            # The account that the invitation will name comes before its organisation, as everywhere.
+            # The account that the invitation will name comes before the organisation.
             if await hold_user(transaction, identity.user_id) is None:
                 raise Problem(ProblemCode.TOKEN_INVALID)
             organisation = await self._locked(

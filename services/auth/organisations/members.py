@@ -13,7 +13,6 @@ from shared.chassis.errors import Problem
 from shared.chassis.identity.tokens import Identity
 from shared.chassis.outbox import Outbox
 from shared.schemas.events.auth import MemberChanged, MemberRemoved, OrganisationDeleted
-from shared.schemas.events.envelope import EventData
 from shared.schemas.problems import ProblemCode
 from shared.schemas.roles import OrganisationRole
 
@@ -176,11 +175,13 @@ async def leave_everything(
     await store.withdraw_invitations_by(transaction, user_id, organisation_id=None)
     left = [one.organisation_id for one in belongings]
     deserted = [one.organisation_id for one in belongings if not one.others]
-    events: list[tuple[EventData, str]] = [
-        (MemberRemoved(organisation_id=one, user_id=user_id), str(one)) for one in left
-    ]
-    events += [(OrganisationDeleted(organisation_id=one), str(one)) for one in deserted]
-    await outbox.emit_all(transaction, events)
+    await outbox.emit_all(
+        transaction,
+        [
+            *((MemberRemoved(organisation_id=one, user_id=user_id), str(one)) for one in left),
+            *((OrganisationDeleted(organisation_id=one), str(one)) for one in deserted),
+        ],
+    )
     for action, organisation_ids in (
         (Action.MEMBER_REMOVED, left),
         (Action.ORGANISATION_DELETED, deserted),
