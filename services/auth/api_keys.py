@@ -27,7 +27,6 @@ from shared.schemas.scopes import is_for_administrators
 
 KEY_PREFIX = "fh_"
 _SECRET_BYTES = 32
-_SHOWN_CHARACTERS = 9
 KEYS_AT_MOST: Final = 100
 """Live ones of one owner; whoever shuts the owner out revokes all in one transaction."""
 
@@ -84,7 +83,6 @@ class ApiKeys:
                 service_account_id=owner.service_account_id,
                 name=request.name,
                 key_hash=_hash(secret),
-                prefix=secret[:_SHOWN_CHARACTERS],
                 scopes=sorted(set(request.scopes)),
                 expires_at=request.expires_at,
             )

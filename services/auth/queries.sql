@@ -228,9 +228,9 @@ RETURNING id, user_id;
 -- name: insert_revocations
 -- Forbid the access tokens of ended sessions until the last of them has expired. A key that was
 -- good again in between is refused anew.
-INSERT INTO revocations (session_id, user_id, expires_at)
-SELECT session_id, user_id, now() + $3::interval
-FROM unnest($1::uuid[], $2::uuid[]) AS ended (session_id, user_id)
+INSERT INTO revocations (session_id, expires_at)
+SELECT session_id, now() + $2::interval
+FROM unnest($1::uuid[]) AS ended (session_id)
 ON CONFLICT ON CONSTRAINT revocations_pkey DO UPDATE
 SET expires_at = greatest(revocations.expires_at, excluded.expires_at),
     recorded_by = pg_current_xact_id();
@@ -271,16 +271,16 @@ SELECT pg_advisory_xact_lock(hashtextextended('auth.signing_keys', 0));
 
 -- name: list_signing_keys
 -- Every signing key whose tokens may be about, the one that signs last first.
-SELECT id, algorithm, public_key, private_key, activates_at
+SELECT id, algorithm, private_key, activates_at
 FROM signing_keys
 WHERE retires_at IS NULL OR retires_at > now()
 ORDER BY activates_at DESC, id;
 
 -- name: insert_signing_key
 -- A new signing key, its private half encrypted.
-INSERT INTO signing_keys (id, algorithm, public_key, private_key, activates_at)
-VALUES ($1, $2, $3, $4, now() + $5::interval)
-RETURNING id, algorithm, public_key, private_key, activates_at;
+INSERT INTO signing_keys (id, algorithm, private_key, activates_at)
+VALUES ($1, $2, $3, now() + $4::interval)
+RETURNING id, algorithm, private_key, activates_at;
 
 -- name: signing_keys_are_older_than
 -- Whether the newest signing key of an algorithm has signed for so long.
@@ -299,8 +299,8 @@ DELETE FROM signing_keys WHERE retires_at <= now();
 -- name: insert_api_key
 -- A new API key, of a user or of a service account.
 INSERT INTO api_keys
-    (id, user_id, service_account_id, name, key_hash, prefix, scopes, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    (id, user_id, service_account_id, name, key_hash, scopes, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 RETURNING id, coalesce(user_id, service_account_id) AS owner_id, name, scopes, created_at,
           expires_at, last_used_at, last_used_address;
 

@@ -21,7 +21,6 @@ class Method(StrEnum):
     PASSKEY = "passkey"
     ONE_TIME_CODE = "otp"
     RECOVERY_CODE = "recovery"
-    IMPERSONATION = "impersonation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +154,6 @@ class NewSigningKey:
 
     id: str
     algorithm: str
-    public_key: bytes
     private_key: bytes
 
 
@@ -165,7 +163,6 @@ class SigningKeyRow:
 
     id: str
     algorithm: str
-    public_key: bytes
     private_key: bytes
     activates_at: datetime
     """When it begins to sign; it is published before."""

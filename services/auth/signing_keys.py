@@ -124,10 +124,7 @@ class KeyRing:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        public = private_key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        return NewSigningKey(key_id, algorithm.value, public, self._seal.seal(plain, place=key_id))
+        return NewSigningKey(key_id, algorithm.value, self._seal.seal(plain, place=key_id))
 
     def _take(self, rows: Sequence[SigningKeyRow]) -> None:
         self._keys = {row.id: self._keys.get(row.id) or self._decrypt(row) for row in rows}

@@ -337,7 +337,6 @@ async def insert_revocations(
     await executor.execute(
         SQL["insert_revocations"],
         [session.id for session in ended],
-        [session.user_id for session in ended],
         lifetime,
     )
 
@@ -406,7 +405,6 @@ async def insert_signing_key(
         SQL["insert_signing_key"],
         key.id,
         key.algorithm,
-        key.public_key,
         key.private_key,
         activates_in,
     )
@@ -440,7 +438,6 @@ async def insert_api_key(
     service_account_id: UUID | None,
     name: str,
     key_hash: bytes,
-    prefix: str,
     scopes: Sequence[str],
     expires_at: datetime | None,
 ) -> ApiKeyRow:
@@ -452,7 +449,6 @@ async def insert_api_key(
         service_account_id,
         name,
         key_hash,
-        prefix,
         list(scopes),
         expires_at,
     )

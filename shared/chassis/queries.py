@@ -8,13 +8,13 @@ from types import MappingProxyType
 _HEADER = re.compile(r"^-- name: (?P<name>[a-z0-9_]+)\s*$", re.MULTILINE)
 
 
-def load_queries(module_file: str, filename: str = "queries.sql") -> Mapping[str, str]:
+def load_queries(module_file: str) -> Mapping[str, str]:
     """Read the statements of the `queries.sql` beside a module, by name.
 
     Each block starts with `-- name: verb_noun` and a comment line that says what it is for.
     Raises ValueError for a file without blocks or with a name given twice.
     """
-    path = Path(module_file).with_name(filename)
+    path = Path(module_file).with_name("queries.sql")
     text = path.read_text(encoding="utf-8")
     headers = list(_HEADER.finditer(text))
     if not headers:

@@ -10,10 +10,6 @@ RETURNING *
 -- One endpoint.
 SELECT * FROM webhook_endpoints WHERE id = $1 AND deleted_at IS NULL
 
--- name: lock_endpoint
--- One endpoint, which nobody else changes until this transaction ends.
-SELECT * FROM webhook_endpoints WHERE id = $1 AND deleted_at IS NULL FOR UPDATE
-
 -- name: list_endpoints
 -- A page of endpoints, newest first.
 SELECT * FROM webhook_endpoints

@@ -78,12 +78,6 @@ async def find_endpoint(executor: Executor, endpoint_id: UUID) -> Webhook | None
     return None if row is None else _webhook(row)
 
 
-async def lock_endpoint(executor: Executor, endpoint_id: UUID) -> Webhook | None:
-    """Return an endpoint that stays as it is until the transaction ends, or None."""
-    row = await executor.fetchrow(SQL["lock_endpoint"], endpoint_id)
-    return None if row is None else _webhook(row)
-
-
 async def list_endpoints(executor: Executor, *, before: UUID | None, limit: int) -> list[Webhook]:
     """Return endpoints, newest first, from below `before` on."""
     return [_webhook(row) for row in await executor.fetch(SQL["list_endpoints"], before, limit)]

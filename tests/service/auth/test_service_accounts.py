@@ -198,9 +198,9 @@ async def test_an_owner_has_a_hundred_live_keys_at_most(
     owner_id = admin["user"]["id"] if owner == "user" else importer.rpartition("/")[2]
     for name, count, expires_in in (("live", 98, None), ("over", 5, "1 second")):
         await auth.database.execute(
-            f"INSERT INTO api_keys ({owner.replace(' ', '_')}_id, id, name, key_hash, prefix,"
+            f"INSERT INTO api_keys ({owner.replace(' ', '_')}_id, id, name, key_hash,"
             " scopes, created_at, expires_at) SELECT $1, gen_random_uuid(), $2::text,"
-            " sha256(($2 || n)::bytea), 'fh_', '{a}', now() - interval '1 day',"
+            " sha256(($2 || n)::bytea), '{a}', now() - interval '1 day',"
             " now() - interval '1 hour' + $4::text::interval FROM generate_series(1, $3) n",
             *(owner_id, name, count, expires_in),
         )
