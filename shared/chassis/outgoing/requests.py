@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import ip_address
 from typing import Final, Protocol
 
@@ -79,7 +80,7 @@ class OutgoingRequests:
         """Take the guard, the resolver and, in place of the system's, a TLS context."""
         self._guard = guard
         self._resolver = resolver
-        self._tls = tls or httpcore2.default_ssl_context()
+        self._tls = tls or _system_tls()
 
     @asynccontextmanager
     async def open(
@@ -206,6 +207,12 @@ class _CheckedNetwork(httpcore2.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+@cache
+def _system_tls() -> ssl.SSLContext:
+    # One for all of the process: to read the system's certificates takes 60 ms each time.
+    return httpcore2.default_ssl_context()
 
 
 def _look_up(host: str, port: int) -> list[str]:
