@@ -18,12 +18,15 @@ from services.auth.settings import AuthSettings
 from shared.chassis.database import Database
 from shared.chassis.identity.service_calls import ServiceClient
 from shared.chassis.lifecycle import Lifecycle
+from tests.parts.postgres import emptying
 
 PUBLIC_URL = "http://127.0.0.1:8080"
 ALLOWED_ORIGIN = "https://app.example.com"
 PASSWORD = "correct horse battery staple"
 OWNER_ADDRESS = "203.0.113.7"
 TABLES = ("users", "signups", "links", "sessions", "revocations", "login_failures", "api_keys")
+# What stays is as a new installation has it: made once, at its first start.
+_EMPTYING = emptying("outbox_cursor", "signing_keys", "password_cost", "roles")
 
 
 def settings(database_url: str, **changes: Any) -> AuthSettings:
@@ -41,6 +44,11 @@ def settings(database_url: str, **changes: Any) -> AuthSettings:
             **changes,
         }
     )
+
+
+async def empty(database: Database) -> None:
+    """Delete everything that a test before has left."""
+    await database.execute(f"{_EMPTYING}; DELETE FROM roles WHERE NOT is_built_in")
 
 
 @dataclass

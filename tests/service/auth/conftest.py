@@ -1,16 +1,28 @@
 """The auth service on a real PostgreSQL; the tables are empty before each test."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from functools import cache
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from services.auth.app import SERVICE
 from shared.chassis.database import Database
 from shared.chassis.migrations import CHASSIS_MIGRATIONS, migrate
 from shared.chassis.settings import DatabaseSettings
 from tests.parts.postgres import PostgresCluster
-from tests.service.auth.auth_service import TABLES, AuthService, running, settings
+from tests.service.auth.auth_service import AuthService, empty, running, settings
 from tests.service.auth.oauth_application import ADMIN, EMAIL, Application
+
+
+@pytest.fixture(scope="session", autouse=True)
+def keys_read_once() -> Iterator[None]:
+    """Check the primes of an RSA key when it is first read: 80 ms, and each test starts auth."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            serialization, "load_der_private_key", cache(serialization.load_der_private_key)
+        )
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -30,12 +42,7 @@ async def migrated(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def database(migrated: Database) -> Database:
-    others = (
-        "magic_link_counts, stranger_failures, account_deletions, audit_log, connections,"
-        " organisations, service_accounts, outbox"
-    )
-    await migrated.execute(f"TRUNCATE {', '.join(TABLES)}, {others} CASCADE")
-    await migrated.execute("DELETE FROM roles WHERE NOT is_built_in")
+    await empty(migrated)
     return migrated
 
 
@@ -46,7 +53,7 @@ async def auth(database: Database, database_url: str) -> AsyncIterator[AuthServi
 
 
 @pytest.fixture
-async def application(auth: AuthService) -> AsyncIterator[Application]:
+async def application(auth: AuthService) -> Application:
     await auth.register(ADMIN)
     await auth.database.execute(
         "UPDATE users SET roles = '{administrator}' WHERE email = $1", ADMIN
@@ -55,5 +62,4 @@ async def application(auth: AuthService) -> AsyncIterator[Application]:
     await auth.register(EMAIL)
     application = await Application(auth, admin).register()
     await application.log_in()
-    yield application
-    await auth.database.execute("DELETE FROM oauth_clients")
+    return application

@@ -28,8 +28,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture(autouse=True)
-async def no_jobs(auth: AuthService, monkeypatch: pytest.MonkeyPatch) -> None:
-    await auth.database.execute("TRUNCATE jobs")
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NotifyApplication, "backoff_seconds", 0.02)
     monkeypatch.setattr(jobs_worker, "POLL_SECONDS", 0.05)
 

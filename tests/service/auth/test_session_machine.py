@@ -31,10 +31,10 @@ from shared.chassis.database import Database
 from shared.chassis.migrations import CHASSIS_MIGRATIONS, migrate
 from shared.chassis.settings import DatabaseSettings
 from tests.service.auth.auth_service import (
-    TABLES,
     AuthService,
     bearer,
     claims,
+    empty,
     running,
     settings,
 )
@@ -94,8 +94,7 @@ class SessionsOfPeople(RuleBasedStateMachine):
         self.database = Database(DatabaseSettings(postgres_url=self.url), "auth")
         await self.database.start()
         self.stack.push_async_callback(self.database.stop)
-        others = "audit_log, outbox, magic_link_counts"
-        await self.database.execute(f"TRUNCATE {', '.join(TABLES)}, {others} CASCADE")
+        await empty(self.database)
         self.auth: AuthService = await self.stack.enter_async_context(
             running(self.database, settings(self.url))
         )

@@ -54,7 +54,6 @@ async def houses(
         reports = Application(here, admin)
         await reports.register(redirect_uris=[f"{here.settings.public_url}/callback"])
         yield Houses(here, there, reports)
-        await database.execute("DELETE FROM oauth_clients")
 
 
 async def log_in(houses: Houses, browser: Browser) -> httpx2.Response:

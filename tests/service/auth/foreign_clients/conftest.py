@@ -20,4 +20,3 @@ async def served(database: Database, database_url: str) -> AsyncIterator[Applica
         await application.log_in()
         await auth.forget_events()
         yield application
-        await database.execute("DELETE FROM oauth_clients")

@@ -41,7 +41,6 @@ async def application(database: Database, database_url: str) -> AsyncIterator[Ap
         )
         await auth.register(EMAIL)
         yield application
-    await database.execute("DELETE FROM oauth_clients")
 
 
 class Person:

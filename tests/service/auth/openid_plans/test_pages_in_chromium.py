@@ -63,7 +63,6 @@ async def desk(database: Database, database_url: str) -> AsyncIterator[Desk]:
         )
         await auth.register(EMAIL)
         yield Desk(application, await browser.page(), issuer)
-    await database.execute("DELETE FROM oauth_clients")
 
 
 async def test_somebody_signs_in_agrees_once_and_comes_back_with_a_code(desk: Desk) -> None:

@@ -90,7 +90,6 @@ async def site(database: Database, database_url: str, browser: Chromium) -> Asyn
         server.should_exit = True
         await serving
         await lifecycle.stop()
-        await database.execute("DELETE FROM oauth_clients")
 
 
 async def _add_passkey(site: Site) -> None:
