@@ -11,10 +11,11 @@ from tests.service.auth.auth_service import AuthService, assert_problem, bearer,
 
 EMAIL = "ada@example.com"
 INTERNAL = [
-    ("GET", "/internal/jwks", {"gateway", "realtime", "files", "mail"}),
+    ("GET", "/internal/jwks", {"gateway", "realtime", "files", "mail", "jobs"}),
     ("GET", "/internal/revocations", {"gateway", "realtime"}),
     ("POST", "/internal/api-keys/exchange", {"gateway"}),
     ("GET", f"/internal/links/{uuid4()}", {"mail"}),
+    ("GET", f"/internal/deletions/{uuid4()}", {"mail"}),
 ]
 
 
@@ -26,7 +27,7 @@ async def test_each_service_reaches_only_what_it_needs(
     assert_problem(await auth.client.request(method, path), 401, "token_invalid")
     by_user = await auth.client.request(method, path, headers=bearer(session))
     assert_problem(by_user, 401, "token_invalid")
-    for source in ("gateway", "realtime", "files", "mail", "nobody"):
+    for source in ("gateway", "realtime", "files", "mail", "jobs", "auth", "nobody"):
         answer = await auth.internal(method, path, source=source, body={"key": "fh_x"})
         assert (answer.status_code == 403) is (source not in allowed), source
 
