@@ -1,8 +1,6 @@
 """Logging in: what is accepted, what a guesser meets, and what neither reveals."""
 
 import asyncio
-import statistics
-import time
 from typing import Any
 
 import pytest
@@ -75,23 +73,6 @@ async def test_known_and_unknown_addresses_get_the_same_answer(auth: AuthService
 
     assert_problem(known, 401, "invalid_credentials")
     assert (known.text, known.headers) == (unknown.text, unknown.headers)
-
-
-async def test_known_and_unknown_addresses_take_the_same_time(
-    database: Database, database_url: str
-) -> None:
-    async with running(database, settings(database_url, bcrypt_cost=8)) as auth:
-        await auth.register(EMAIL)
-        times: dict[str, list[float]] = {EMAIL: [], "eve@example.com": []}
-        for attempt in range(20):
-            for email, taken in times.items():
-                started = time.perf_counter()
-                await auth.log_in(email, "wrong password", x_real_ip=f"198.51.100.{attempt}")
-                taken.append(time.perf_counter() - started)
-
-    known, unknown = (statistics.median(taken) for taken in times.values())
-    # Without the decoy an unknown address would be ten times as fast.
-    assert 0.5 < known / unknown < 2
 
 
 @pytest.mark.parametrize("email", ["a\0@example.com", "\0\0\0", "a@" + "é" * 300])

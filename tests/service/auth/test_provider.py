@@ -10,13 +10,7 @@ import httpx2
 import jwt
 import pytest
 
-from tests.service.auth.auth_service import (
-    PASSWORD,
-    PUBLIC_URL,
-    assert_problem,
-    bearer,
-    claims,
-)
+from tests.service.auth.auth_service import PASSWORD, PUBLIC_URL, assert_problem, bearer, claims
 from tests.service.auth.oauth_application import CALLBACK, EMAIL, VERIFIER, Application, answered
 
 
@@ -195,7 +189,6 @@ async def test_without_a_session_the_browser_is_asked(application: Application) 
 async def test_a_new_log_in_is_asked_for(
     application: Application, changes: dict[str, str | None]
 ) -> None:
-    await asyncio.sleep(0.01)
     answer = await application.authorize(**changes)
     assert answer.headers["location"].startswith("/oauth2/sign-in?")
 

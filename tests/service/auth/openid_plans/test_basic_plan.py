@@ -5,7 +5,6 @@ Java program with a database of its own, was not run. Its applications have a se
 PKCE, so neither do these.
 """
 
-import asyncio
 import time
 from typing import Any
 from urllib.parse import urlencode
@@ -301,7 +300,6 @@ async def test_request_objects_are_rejected_as_unsupported(
 
 async def test_oidcc_refresh_token(application: Application) -> None:
     first = await application.sign_in(scope="openid offline_access")
-    await asyncio.sleep(0.01)
     answer = await application.token(
         grant_type="refresh_token", refresh_token=first["refresh_token"]
     )
