@@ -22,6 +22,7 @@ from tests.parts.postgres import emptying
 
 PUBLIC_URL = "http://127.0.0.1:8080"
 ALLOWED_ORIGIN = "https://app.example.com"
+ADMIN = "admin@example.com"
 PASSWORD = "correct horse battery staple"
 OWNER_ADDRESS = "203.0.113.7"
 TABLES = ("users", "signups", "links", "sessions", "revocations", "login_failures", "api_keys")
@@ -138,6 +139,16 @@ class AuthService:
         """Return the sessions that the doors are told to refuse."""
         answer = await self.internal("GET", "/internal/revocations", source="gateway")
         return {item["session_id"] for item in answer.json()["items"]}
+
+
+async def make_administrator(auth: AuthService, email: str = ADMIN) -> dict[str, Any]:
+    """Make an account that may do everything and return a session of it."""
+    await auth.register(email)
+    await auth.database.execute(
+        "UPDATE users SET roles = '{administrator}' WHERE email = $1", email
+    )
+    session: dict[str, Any] = (await auth.log_in(email)).json()
+    return session
 
 
 def bearer(session: dict[str, Any]) -> dict[str, str]:

@@ -11,8 +11,14 @@ from shared.chassis.database import Database
 from shared.chassis.migrations import CHASSIS_MIGRATIONS, migrate
 from shared.chassis.settings import DatabaseSettings
 from tests.parts.postgres import PostgresCluster
-from tests.service.auth.auth_service import AuthService, empty, running, settings
-from tests.service.auth.oauth_application import ADMIN, EMAIL, Application
+from tests.service.auth.auth_service import (
+    AuthService,
+    empty,
+    make_administrator,
+    running,
+    settings,
+)
+from tests.service.auth.oauth_application import EMAIL, Application
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -54,11 +60,7 @@ async def auth(database: Database, database_url: str) -> AsyncIterator[AuthServi
 
 @pytest.fixture
 async def application(auth: AuthService) -> Application:
-    await auth.register(ADMIN)
-    await auth.database.execute(
-        "UPDATE users SET roles = '{administrator}' WHERE email = $1", ADMIN
-    )
-    admin = (await auth.log_in(ADMIN)).json()
+    admin = await make_administrator(auth)
     await auth.register(EMAIL)
     application = await Application(auth, admin).register()
     await application.log_in()

@@ -10,7 +10,6 @@ import httpx2
 from tests.service.auth.auth_service import PASSWORD, AuthService, bearer
 
 EMAIL = "ada@example.com"
-ADMIN = "admin@example.com"
 CALLBACK = "https://app.example.org/callback"
 AFTER = "https://app.example.org/bye"
 VERIFIER = "v" * 43

@@ -19,7 +19,13 @@ from shared.chassis.settings import DatabaseSettings
 from shared.schemas.events.auth import UserErased
 from shared.schemas.events.envelope import Event
 from tests.parts.postgres import PostgresCluster
-from tests.service.auth.auth_service import AuthService, assert_problem, bearer, claims
+from tests.service.auth.auth_service import (
+    AuthService,
+    assert_problem,
+    bearer,
+    claims,
+    make_administrator,
+)
 
 EMAIL, ADMIN = "ada@example.com", "admin@example.com"
 SERVICES = (OWN_SERVICE, *CONFIRMING_SERVICES)
@@ -36,12 +42,7 @@ async def session(auth: AuthService) -> dict[str, Any]:
 
 @pytest.fixture
 async def admin(auth: AuthService) -> dict[str, Any]:
-    await auth.register(ADMIN)
-    await auth.database.execute(
-        "UPDATE users SET roles = '{administrator}' WHERE email = $1", ADMIN
-    )
-    session: dict[str, Any] = (await auth.log_in(ADMIN)).json()
-    return session
+    return await make_administrator(auth, ADMIN)
 
 
 async def delete_own(auth: AuthService, session: dict[str, Any]) -> int:

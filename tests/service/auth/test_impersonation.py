@@ -6,7 +6,14 @@ from uuid import UUID
 
 import pytest
 
-from tests.service.auth.auth_service import PASSWORD, AuthService, assert_problem, bearer, claims
+from tests.service.auth.auth_service import (
+    PASSWORD,
+    AuthService,
+    assert_problem,
+    bearer,
+    claims,
+    make_administrator,
+)
 
 ADMIN, ADA = "admin@example.com", "ada@example.com"
 WHY = {"reason": "ticket 7"}
@@ -14,12 +21,7 @@ WHY = {"reason": "ticket 7"}
 
 @pytest.fixture
 async def admin(auth: AuthService) -> dict[str, Any]:
-    await auth.register(ADMIN)
-    await auth.database.execute(
-        "UPDATE users SET roles = '{administrator}' WHERE email = $1", ADMIN
-    )
-    session: dict[str, Any] = (await auth.log_in(ADMIN)).json()
-    return session
+    return await make_administrator(auth, ADMIN)
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ from tests.service.auth.auth_service import (
     assert_problem,
     bearer,
     claims,
+    make_administrator,
 )
 from tests.service.auth.test_organisations import ADA, BOB, acts, call, join, make
-from tests.service.auth.test_users import make_administrator
 
 ROLES = "/v1/auth/roles"
 CHOOSE = "/v1/auth/session/organisation"

@@ -6,9 +6,14 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.service.auth.auth_service import AuthService, assert_problem, bearer, claims
+from tests.service.auth.auth_service import (
+    AuthService,
+    assert_problem,
+    bearer,
+    claims,
+    make_administrator,
+)
 from tests.service.auth.test_organisations import ADA, call
-from tests.service.auth.test_users import make_administrator
 
 ALL = "/v1/auth/service-accounts"
 NOBODY = "0190b0a0-0000-7000-8000-000000000001"

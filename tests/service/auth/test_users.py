@@ -8,11 +8,16 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from tests.service.auth.auth_service import AuthService, assert_problem, bearer, claims
+from tests.service.auth.auth_service import (
+    AuthService,
+    assert_problem,
+    bearer,
+    claims,
+    make_administrator,
+)
 
 ADMIN, ADA = "admin@example.com", "ada@example.com"
 NOBODY = "0190b0a0-0000-7000-8000-000000000001"
-PROMOTE = "UPDATE users SET roles = '{administrator}' WHERE email = $1"
 ROUTES = [
     ("GET", "/v1/auth/users"),
     ("GET", "/v1/auth/users/{id}"),
@@ -30,13 +35,6 @@ async def call(
     auth: AuthService, method: str, path: str, session: dict[str, Any], body: object = None
 ) -> Any:
     return await auth.client.request(method, path, json=body, headers=bearer(session))
-
-
-async def make_administrator(auth: AuthService, email: str) -> dict[str, Any]:
-    await auth.register(email)
-    await auth.database.execute(PROMOTE, email)
-    session: dict[str, Any] = (await auth.log_in(email)).json()
-    return session
 
 
 @pytest.fixture

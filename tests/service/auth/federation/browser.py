@@ -12,18 +12,7 @@ from tests.service.auth.federation.scripted_provider import (
     ScriptedProvider,
 )
 
-ADMIN = "admin@example.com"
 RETURN_TO = "/welcome?x=1"
-
-
-async def administrator(auth: AuthService) -> dict[str, Any]:
-    """Return the session of a new administrator."""
-    await auth.register(ADMIN)
-    await auth.database.execute(
-        "UPDATE users SET roles = '{administrator}' WHERE email = $1", ADMIN
-    )
-    session: dict[str, Any] = (await auth.log_in(ADMIN)).json()
-    return session
 
 
 async def connect(auth: AuthService, admin: dict[str, Any], **body: Any) -> httpx2.Response:

@@ -9,8 +9,8 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from tests.parts.processes import free_port
-from tests.service.auth.auth_service import AuthService
-from tests.service.auth.federation.browser import Browser, administrator, connect
+from tests.service.auth.auth_service import AuthService, make_administrator
+from tests.service.auth.federation.browser import Browser, connect
 from tests.service.auth.federation.scripted_provider import ScriptedProvider, serving
 
 
@@ -41,7 +41,7 @@ def provider(stage: Stage) -> ScriptedProvider:
 
 @pytest.fixture
 async def admin(auth: AuthService) -> dict[str, Any]:
-    return await administrator(auth)
+    return await make_administrator(auth)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from services.auth.app import web
 from shared.chassis.database import Database
 from shared.chassis.lifecycle import Lifecycle
 from tests.parts.processes import free_port
-from tests.service.auth.auth_service import PASSWORD, AuthService, settings
-from tests.service.auth.federation.browser import administrator, connect
+from tests.service.auth.auth_service import PASSWORD, AuthService, make_administrator, settings
+from tests.service.auth.federation.browser import connect
 from tests.service.auth.federation.scripted_provider import serving
 from tests.service.auth.oauth_application import EMAIL, Application
 
@@ -41,9 +41,9 @@ async def connect_houses(here: AuthService, there: AuthService) -> dict[str, Any
     `there` knows Ada.
     """
     callback = f"{here.settings.public_url}/v1/auth/oidc/there/callback"
-    application = Application(there, await administrator(there))
+    application = Application(there, await make_administrator(there))
     await application.register(name="Here", redirect_uris=[callback])
-    admin = await administrator(here)
+    admin = await make_administrator(here)
     answer = await connect(
         here,
         admin,

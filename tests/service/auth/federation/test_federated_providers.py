@@ -13,8 +13,14 @@ from joserfc.jwk import ECKey
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from tests.parts.receiver import Receiver, endless_body, hang, hang_in_body
-from tests.service.auth.auth_service import AuthService, assert_problem, running, settings
-from tests.service.auth.federation.browser import Browser, administrator, connect
+from tests.service.auth.auth_service import (
+    AuthService,
+    assert_problem,
+    make_administrator,
+    running,
+    settings,
+)
+from tests.service.auth.federation.browser import Browser, connect
 from tests.service.auth.federation.scripted_provider import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -122,7 +128,7 @@ async def test_s27_the_own_network_is_out_of_reach(
 ) -> None:
     chosen = settings(database_url, federation_allowed_networks="")
     async with running(auth.database, chosen) as closed:
-        assert why in await refused(closed, await administrator(closed), issuer=issuer)
+        assert why in await refused(closed, await make_administrator(closed), issuer=issuer)
 
 
 async def test_s27_a_name_that_leads_into_the_own_network_later(
@@ -374,7 +380,7 @@ async def test_over_https_apples_cookie_comes_along_from_its_site(
     async with running(auth.database, chosen) as house:
         await connect(
             house,
-            await administrator(house),
+            await make_administrator(house),
             id="apple",
             kind="apple",
             issuer=provider.issuer,

@@ -17,6 +17,7 @@ from tests.service.auth.auth_service import (
     AuthService,
     assert_problem,
     claims,
+    make_administrator,
     running,
     settings,
 )
@@ -24,7 +25,6 @@ from tests.service.auth.authenticator import enrol
 from tests.service.auth.federation.browser import (
     RETURN_TO,
     Browser,
-    administrator,
     connect,
     fragment,
 )
@@ -84,7 +84,7 @@ async def test_over_https_the_cookie_is_bound_to_the_host(
 ) -> None:
     chosen = settings(database_url, public_url="https://house.example.com")
     async with running(database, chosen) as auth:
-        await connect(auth, await administrator(auth), issuer=provider.issuer)
+        await connect(auth, await make_administrator(auth), issuer=provider.issuer)
         answer = await auth.client.get("/v1/auth/oidc/other/start")
         cookie = answer.headers["set-cookie"]
         assert cookie.startswith("__Host-freehold_sign_in=")

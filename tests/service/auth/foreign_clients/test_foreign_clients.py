@@ -20,8 +20,7 @@ from shared.chassis.database import Database
 from tests.parts.processes import new_folder
 from tests.parts.receiver import Receiver
 from tests.parts.waiting import eventually
-from tests.service.auth.auth_service import PASSWORD, bearer, claims
-from tests.service.auth.federation.browser import administrator
+from tests.service.auth.auth_service import PASSWORD, bearer, claims, make_administrator
 from tests.service.auth.federation.houses import house
 from tests.service.auth.logout_worker import consume, tokens, worker
 from tests.service.auth.oauth_application import EMAIL, Application
@@ -35,7 +34,7 @@ _LEAST_NODE = 20
 @pytest.fixture
 async def application(database: Database, database_url: str) -> AsyncIterator[Application]:
     async with house("127.0.0.1", database, database_url) as auth:
-        application = Application(auth, await administrator(auth))
+        application = Application(auth, await make_administrator(auth))
         await application.register(
             redirect_uris=[ARRIVAL], post_logout_redirect_uris=[AFTER], is_trusted=False
         )

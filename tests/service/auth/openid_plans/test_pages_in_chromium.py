@@ -10,8 +10,7 @@ import pytest
 
 from shared.chassis.database import Database
 from tests.parts.chromium import Page, chromium
-from tests.service.auth.auth_service import PASSWORD, PUBLIC_URL
-from tests.service.auth.federation.browser import administrator
+from tests.service.auth.auth_service import PASSWORD, PUBLIC_URL, make_administrator
 from tests.service.auth.federation.houses import house
 from tests.service.auth.oauth_application import EMAIL, Application
 
@@ -57,7 +56,7 @@ async def desk(database: Database, database_url: str) -> AsyncIterator[Desk]:
         chromium() as browser,
     ):
         issuer = auth.settings.public_url
-        application = Application(auth, await administrator(auth))
+        application = Application(auth, await make_administrator(auth))
         await application.register(
             name="Weather", redirect_uris=[f"{issuer}/callback"], is_trusted=False
         )

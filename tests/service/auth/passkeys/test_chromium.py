@@ -16,8 +16,14 @@ from shared.chassis.database import Database
 from shared.chassis.lifecycle import Lifecycle
 from tests.parts.chromium import Chromium, Page, chromium
 from tests.parts.processes import free_port
-from tests.service.auth.auth_service import PASSWORD, AuthService, claims, settings
-from tests.service.auth.oauth_application import ADMIN, EMAIL, Application
+from tests.service.auth.auth_service import (
+    PASSWORD,
+    AuthService,
+    claims,
+    make_administrator,
+    settings,
+)
+from tests.service.auth.oauth_application import EMAIL, Application
 from tests.service.auth.software_authenticator import rows
 
 ADD_PASSKEY = """(async () => {
@@ -75,11 +81,7 @@ async def site(database: Database, database_url: str, browser: Chromium) -> Asyn
             transport=httpx2.ASGITransport(application), base_url=url
         ) as client:
             auth = AuthService(client, database, chosen)
-            await auth.register(ADMIN)
-            await database.execute(
-                "UPDATE users SET roles = '{administrator}' WHERE email = $1", ADMIN
-            )
-            registered = await Application(auth, (await auth.log_in(ADMIN)).json()).register(
+            registered = await Application(auth, await make_administrator(auth)).register(
                 redirect_uris=[f"{url}/callback"]
             )
             page = await browser.page()
