@@ -13,7 +13,7 @@ from services.auth.accounts.overdue import OverdueDeletions
 from services.auth.admin_command import make_or_promote
 from services.auth.administration.impersonation import Impersonation
 from services.auth.administration.users import Users
-from services.auth.api_keys import ApiKeys
+from services.auth.api_keys.api_keys import ApiKeys
 from services.auth.calibration import password_cost
 from services.auth.cleanup import CleanUp
 from services.auth.core import Core

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from services.auth import store
 from services.auth.accounts.store import delete_expired as sweep_deletions
+from services.auth.api_keys.store import delete_expired as sweep_api_keys
 from services.auth.audit.store import delete_old_entries
 from services.auth.email_changes.store import delete_expired as sweep_email_changes
 from services.auth.factors.store import delete_expired as sweep_factors
@@ -34,6 +35,7 @@ class Sweep(Protocol):
 
 
 SWEEPS: Final[tuple[Sweep, ...]] = (
+    sweep_api_keys,
     sweep_deletions,
     sweep_email_changes,
     sweep_factors,

@@ -6,9 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.auth import store
 from services.auth.access import require_own_session, require_recent, require_session
-from services.auth.api_keys import ApiKeys, KeyOwner
+from services.auth.api_keys import store
+from services.auth.api_keys.api_keys import ApiKeys, KeyOwner
 from services.auth.devices import device_of
 from services.auth.records import ApiKeyRow
 from services.auth.routes.answers import NO_STORE

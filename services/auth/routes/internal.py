@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from services.auth.accounts.store import find_traces
-from services.auth.api_keys import ApiKeys
+from services.auth.api_keys.api_keys import ApiKeys
 from services.auth.devices import address_from
 from services.auth.links import LinkMails
 from services.auth.revocations import RevocationFeed

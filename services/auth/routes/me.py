@@ -15,6 +15,7 @@ from services.auth.access import (
 )
 from services.auth.accounts.deletions import Deletions
 from services.auth.administration.store import list_audit_entries
+from services.auth.api_keys.store import list_api_keys
 from services.auth.audit.log import Action, record
 from services.auth.devices import device_of
 from services.auth.federation.store import list_identities
@@ -100,7 +101,7 @@ class MeRoutes:
         sessions = await store.list_sessions(
             self._database, user_id, before=None, limit=EXPORTED_ROWS
         )
-        keys = await store.list_api_keys(self._database, user_id, before=None, limit=EXPORTED_ROWS)
+        keys = await list_api_keys(self._database, user_id, before=None, limit=EXPORTED_ROWS)
         identities = await list_identities(
             self._database, user_id, before=None, limit=EXPORTED_ROWS
         )

@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.auth import store
 from services.auth.access import require_administrator, require_recent_administrator
-from services.auth.api_keys import ApiKeys, KeyOwner
+from services.auth.api_keys import store
+from services.auth.api_keys.api_keys import ApiKeys, KeyOwner
 from services.auth.devices import device_of
 from services.auth.routes.answers import NO_STORE
 from services.auth.routes.api_keys import created, key_id, shown

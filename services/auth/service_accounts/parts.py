@@ -1,6 +1,6 @@
 """How service accounts are put together."""
 
-from services.auth.api_keys import ApiKeys
+from services.auth.api_keys.api_keys import ApiKeys
 from services.auth.core import Core
 from services.auth.routes.service_account_keys import ServiceAccountKeyRoutes
 from services.auth.routes.service_accounts import ServiceAccountRoutes

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from services.auth import store
 from services.auth.access import lock_own_account
 from services.auth.access_tokens import AccessTokenIssuer
+from services.auth.api_keys import store
 from services.auth.audit.log import Action, record
 from services.auth.networks import network_of
 from services.auth.records import ApiKeyRow, Device
