@@ -1,12 +1,22 @@
 """Who may do what in an organisation: every role with every act, over every other role."""
 
 import time
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 
-from services.auth.organisations.access import LEAST_ROLES, Act, is_lower, may, require, standing
+from services.auth.organisations.access import (
+    LEAST_ROLES,
+    Act,
+    is_lower,
+    may,
+    require,
+    standing,
+    standing_of_account,
+)
 from services.auth.organisations.organisations import slug_from
+from services.auth.records import Account
 from shared.chassis.errors import Problem
 from shared.chassis.identity.tokens import Identity
 from shared.schemas.roles import ADMINISTRATOR, OrganisationRole
@@ -86,6 +96,31 @@ def test_only_administrators_in_their_own_session_stand_like_owners(
         impersonator_id=uuid4() if impersonated else None,
     )
     assert standing(identity, membership) is (OWNER if counts_as_owner else membership)
+
+
+@pytest.mark.parametrize("membership", [OWNER, ADMIN, MEMBER, None])
+@pytest.mark.parametrize("roles", [(), (ADMINISTRATOR,), ("editor",)])
+@pytest.mark.parametrize("state", ["open", "disabled", "gone"])
+def test_an_account_that_does_not_ask_counts_while_it_is_open(
+    membership: OrganisationRole | None, roles: tuple[str, ...], state: str
+) -> None:
+    now = datetime.now(UTC)
+    account = Account(
+        id=uuid4(),
+        email="ada@example.com",
+        name=None,
+        password_hash=None,
+        roles=roles,
+        created_at=now,
+        disabled_at=now if state == "disabled" else None,
+    )
+
+    counted = standing_of_account(None if state == "gone" else account, membership)
+
+    if state != "open":
+        assert counted is None
+    else:
+        assert counted is (OWNER if ADMINISTRATOR in roles else membership)
 
 
 def test_roles_have_one_order() -> None:
