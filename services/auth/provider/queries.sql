@@ -85,6 +85,14 @@ DELETE FROM oauth_consents WHERE user_id = $1 AND client_id = $2 RETURNING clien
 -- End every sign-in of a user at an application.
 DELETE FROM oauth_grants WHERE user_id = $1 AND client_id = $2;
 
+-- name: delete_consents_of_client
+-- Forget what everybody allowed an application.
+DELETE FROM oauth_consents WHERE client_id = $1;
+
+-- name: delete_every_grant_of_client
+-- End every sign-in at an application.
+DELETE FROM oauth_grants WHERE client_id = $1;
+
 -- name: delete_grants_of_user
 -- End the sign-ins of a user, but for those that were made in one session, or in those that it took
 -- the place of; without that one, all of them.
@@ -164,16 +172,21 @@ FROM oauth_codes JOIN oauth_grants ON oauth_grants.id = oauth_codes.grant_id
 WHERE code_hash = $1;
 
 -- name: find_grant
--- A live sign-in with its user. One that is bound to a session ends with its idle time as well.
-SELECT grants.id, grants.client_id, grants.user_id, grants.sid, grants.scopes, grants.nonce,
-       grants.methods, grants.authenticated_at, grants.refresh_counter, grants.expires_at,
+-- A live sign-in with its user, and what was allowed then and its application may still ask for.
+-- One that is bound to a session ends with its idle time as well; another one when its application
+-- may stay no longer.
+SELECT grants.id, grants.client_id, grants.user_id, grants.sid,
+       ARRAY(SELECT scope FROM unnest(grants.scopes) WITH ORDINALITY AS allowed (scope, place)
+             WHERE scope = ANY (clients.scopes) ORDER BY place) AS scopes,
+       grants.nonce, grants.methods, grants.authenticated_at, grants.refresh_counter, grants.expires_at,
        users.email, users.name, users.roles, users.updated_at,
        clock_timestamp() - grants.refreshed_at AS since_refresh
 FROM oauth_grants grants
+JOIN oauth_clients clients ON clients.id = grants.client_id
 JOIN users ON users.id = grants.user_id
 LEFT JOIN sessions ON sessions.id = grants.session_id
 WHERE grants.id = $1 AND grants.expires_at > now() AND users.disabled_at IS NULL
-  AND (grants.session_id IS NULL
+  AND (grants.session_id IS NULL AND 'offline_access' = ANY (clients.scopes)
        OR sessions.idle_expires_at > now() AND sessions.expires_at > now());
 
 -- name: rotate_grant

@@ -217,6 +217,12 @@ async def end_sign_ins(executor: Executor, user_id: UUID, *, keep: UUID | None) 
     await executor.execute(SQL["delete_grants_of_user"], user_id, keep)
 
 
+async def sign_everybody_out(executor: Executor, client_id: str) -> None:
+    """End every sign-in at an application and forget the consents to it."""
+    await executor.execute(SQL["delete_consents_of_client"], client_id)
+    await executor.execute(SQL["delete_every_grant_of_client"], client_id)
+
+
 async def insert_grant(executor: Executor, grant: NewGrant, *, lifetime: timedelta) -> None:
     """Begin a sign-in."""
     await executor.execute(

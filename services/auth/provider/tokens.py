@@ -137,8 +137,12 @@ class ProviderTokens:
             grant = await store.find_grant(self._database, UUID(claims["gid"]))
         if claims is None or grant is None or grant.client_id != client.id:
             return {"active": False}
-        names = ("iss", "sub", "aud", "exp", "iat", "jti", "scope", "client_id")
-        return {"active": True, "token_type": "Bearer"} | {name: claims[name] for name in names}
+        names = ("iss", "sub", "aud", "exp", "iat", "jti", "client_id")
+        return {
+            "active": True,
+            "token_type": "Bearer",
+            "scope": " ".join(_granted(claims, grant)),
+        } | {name: claims[name] for name in names}
 
     async def userinfo(self, token: str) -> dict[str, Any]:
         """Return what an access token's application may know. Raises OAuthError `invalid_token`."""
@@ -150,7 +154,7 @@ class ProviderTokens:
             raise OAuthError(
                 "invalid_token", "The token is expired, ended or not ours.", status=401
             )
-        return {"sub": str(grant.user_id)} | _profile(grant, set(claims["scope"].split()))
+        return {"sub": str(grant.user_id)} | _profile(grant, set(_granted(claims, grant)))
 
     async def hinted(self, id_token: str) -> dict[str, Any] | None:
         """Return the claims of an ID token of ours, expired or not, or None."""
@@ -231,6 +235,10 @@ def _is_proof(verifier: str | None, challenge: str | None) -> bool:
     if verifier is None or challenge is None:
         return verifier is challenge
     return hmac.compare_digest(create_s256_code_challenge(verifier), challenge)
+
+
+def _granted(claims: dict[str, Any], grant: Grant) -> list[str]:
+    return [scope for scope in claims["scope"].split() if scope in grant.scopes]
 
 
 def _profile(grant: Grant, scopes: set[str]) -> dict[str, Any]:

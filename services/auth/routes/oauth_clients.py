@@ -80,12 +80,18 @@ class OAuthClientRoutes:
         return json_response(Page[OAuthClient](items=shown, next=cursor), headers=NO_STORE)
 
     async def update(self, request: Request) -> Response:
-        """Change what the body names and leave the rest."""
+        """Change what the body names and leave the rest.
+
+        Who signed in at an application that was trusted was never asked: when it is no more, they
+        are signed out, and asked at the next sign-in.
+        """
         by = require_recent_administrator(await self._authenticator.identify(request))
         body = await read_json(request, OAuthClientUpdate)
         async with self._database.transaction() as transaction:
-            client = changed_client(await _locked(transaction, request), body)
-            client = await _named(store.update_client(transaction, client))
+            before = await _locked(transaction, request)
+            client = await _named(store.update_client(transaction, changed_client(before, body)))
+            if before.is_trusted and not client.is_trusted:
+                await store.sign_everybody_out(transaction, client.id)
             await record(
                 transaction,
                 Action.APPLICATION_CHANGED,

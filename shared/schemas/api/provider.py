@@ -78,8 +78,12 @@ class OAuthClientUpdate(Input):
     backchannel_logout_session_required: SessionRequired | None = None
     id_token_signed_response_alg: IdTokenAlgorithm | None = None
     require_pkce: RequirePkce | None = None
-    scopes: list[Scope] | None = None
-    is_trusted: bool | None = None
+    scopes: list[Scope] | None = Field(
+        default=None, description="What is taken away is taken from those who are signed in, too"
+    )
+    is_trusted: bool | None = Field(
+        default=None, description="`false` signs everybody out, to be asked at the next sign-in"
+    )
 
 
 class OAuthClient(BaseModel):

@@ -86,6 +86,63 @@ async def test_notices_are_due_for_as_long_as_the_session_that_took_the_place(
     assert (str(kept), due) == (claims(stepped.json())["sid"], True)
 
 
+# With what the application may do
+
+
+async def change(application: Application, **fields: Any) -> None:
+    answer = await application.auth.client.patch(
+        f"/v1/auth/oauth-clients/{application.client['client_id']}",
+        json=fields,
+        headers=bearer(application.admin),
+    )
+    assert answer.status_code == 200, answer.text
+
+
+async def test_scopes_that_are_taken_away_are_taken_from_who_is_signed_in(
+    application: Application,
+) -> None:
+    tokens = await application.sign_in(scope="openid email roles")
+    await change(application, scopes=["openid", "email"])
+    token = tokens["access_token"]
+    assert "roles" not in (await application.userinfo(token)).json()
+    seen = await application.post_form("/oauth2/introspect", token=token)
+    assert seen.json()["scope"] == "openid email"
+    refreshed = await refresh(application, tokens)
+    assert refreshed.json()["scope"] == "openid email"
+    assert "roles" not in claims({"access_token": refreshed.json()["id_token"]})
+    again = await application.token(
+        grant_type="refresh_token",
+        refresh_token=refreshed.json()["refresh_token"],
+        scope="openid roles",
+    )
+    assert again.json()["error"] == "invalid_scope"
+
+
+async def test_an_application_that_may_stay_no_longer_is_signed_out(
+    application: Application,
+) -> None:
+    stays, bound = await application.sign_in(scope=STAYING), await application.sign_in()
+    await change(application, scopes=["openid", "email"])
+    await assert_ended(application, stays)
+    await assert_alive(application, bound)
+
+
+async def test_who_was_never_asked_is_asked_once_the_application_is_not_trusted(
+    application: Application,
+) -> None:
+    tokens = await application.sign_in(scope=STAYING)
+    await change(application, name="Renamed", is_trusted=True)
+    await assert_alive(application, tokens)
+    await change(application, is_trusted=False)
+    await assert_ended(application, tokens)
+    answer = await application.authorize(scope=STAYING)
+    assert answer.headers["location"].startswith("/oauth2/sign-in?")
+    consents = await application.auth.client.get(
+        "/v1/auth/consents", headers=bearer(application.session)
+    )
+    assert consents.json()["items"] == []
+
+
 # With the account's access
 
 
