@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -19,6 +19,9 @@ class Action(StrEnum):
     SESSION_OPENED = "session.opened"
     LOGIN_FAILED = "login.failed"
     APPLICATION_SIGNED_IN = "application.signed_in"
+    APPLICATION_SIGNED_OUT = "application.signed_out"
+    APPLICATION_CODE_MISUSED = "application.code_misused"
+    APPLICATION_TOKEN_REUSED = "application.token_reused"  # noqa: S105 - the name of an act
     APPLICATION_REGISTERED = "application.registered"
     APPLICATION_CHANGED = "application.changed"
     APPLICATION_REMOVED = "application.removed"
@@ -73,7 +76,15 @@ class Action(StrEnum):
     API_KEY_DELETED = "api_key.deleted"
 
 
-_BY_NOBODY_KNOWN = frozenset({Action.LOGIN_FAILED, Action.SESSION_COPIED})
+_BY_NOBODY_KNOWN: Final = frozenset(
+    {
+        Action.LOGIN_FAILED,
+        Action.SESSION_COPIED,
+        Action.APPLICATION_SIGNED_OUT,
+        Action.APPLICATION_CODE_MISUSED,
+        Action.APPLICATION_TOKEN_REUSED,
+    }
+)
 
 
 async def record(
@@ -89,8 +100,8 @@ async def record(
     """Log an act in its own transaction: both happen, or neither.
 
     `user_id` is whom it was done to, `actor_id` who did it if that was somebody else; who failed to
-    log in, or used a copied token, is nobody we know. The details hold no password, token, link or
-    code.
+    log in, or used a copied token, is nobody we know, nor is an application. The details hold no
+    password, token, link or code.
     """
     await store.insert_audit_entries(
         transaction,

@@ -81,6 +81,8 @@ class Authorization:
         Raises UnsafeRequestError while client and address are not known to belong together, and
         RedirectError for everything else.
         """
+        # Without a value it counts as left out (RFC 6749).
+        parameters = {name: text for name, text in parameters.items() if text}
         if has_nul(parameters):
             raise UnsafeRequestError("The application sent a request that cannot be read.")
         client = await store.find_client(self._database, parameters.get("client_id", ""))

@@ -13,7 +13,10 @@ _LARGEST_FORM: Final = 16 * 1024
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """Return what a form says, each field once. Raises OAuthError `invalid_request`."""
+    """Return what a form says, each field once; an empty one counts as left out (RFC 6749).
+
+    Raises OAuthError `invalid_request`.
+    """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != FORM:
         raise OAuthError("invalid_request", "Send application/x-www-form-urlencoded.")
@@ -21,7 +24,7 @@ async def read_form(request: Request) -> dict[str, str]:
     if len(body) > _LARGEST_FORM:
         raise OAuthError("invalid_request", "The form is too large.")
     try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=50)
+        pairs = parse_qsl(body.decode(), max_num_fields=50)
     except ValueError as error:
         raise OAuthError("invalid_request", "The form cannot be read.") from error
     if len(pairs) != len(dict(pairs)):

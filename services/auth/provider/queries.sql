@@ -167,9 +167,7 @@ RETURNING grant_id, redirect_uri, code_challenge;
 
 -- name: find_used_grant
 -- What a code was spent for.
-SELECT oauth_codes.grant_id, oauth_grants.client_id
-FROM oauth_codes JOIN oauth_grants ON oauth_grants.id = oauth_codes.grant_id
-WHERE code_hash = $1;
+SELECT grant_id FROM oauth_codes WHERE code_hash = $1 AND used_at IS NOT NULL;
 
 -- name: find_grant
 -- A live sign-in with its user, and what was allowed then and its application may still ask for.
@@ -197,7 +195,7 @@ RETURNING id;
 
 -- name: delete_grant
 -- End a sign-in.
-DELETE FROM oauth_grants WHERE id = $1;
+DELETE FROM oauth_grants WHERE id = $1 RETURNING client_id, user_id, sid;
 
 -- name: delete_expired_grants
 -- Forget sign-ins whose time is over, with their codes.

@@ -75,6 +75,15 @@ class NewGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedGrant:
+    """A sign-in that was ended."""
+
+    client_id: str
+    user_id: UUID
+    sid: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class Participant:
     """An application that a session signed into."""
 
@@ -260,10 +269,10 @@ async def use_code(executor: Executor, code_hash: bytes) -> UsedCode | None:
     return None if row is None else UsedCode(**dict(row))
 
 
-async def find_used_grant(executor: Executor, code_hash: bytes) -> tuple[UUID, str] | None:
-    """Return the sign-in that a code was made for, and its client."""
-    row = await executor.fetchrow(SQL["find_used_grant"], code_hash)
-    return None if row is None else (row["grant_id"], row["client_id"])
+async def find_used_grant(executor: Executor, code_hash: bytes) -> UUID | None:
+    """Return the sign-in that a code was made for."""
+    grant_id: UUID | None = await executor.fetchval(SQL["find_used_grant"], code_hash)
+    return grant_id
 
 
 async def find_grant(executor: Executor, grant_id: UUID) -> Grant | None:
@@ -300,9 +309,10 @@ async def move_sign_ins(executor: Executor, session_id: UUID, replaced_by: UUID)
     await executor.execute(SQL["move_grants"], session_id, replaced_by)
 
 
-async def delete_grant(executor: Executor, grant_id: UUID) -> None:
-    """End a sign-in."""
-    await executor.execute(SQL["delete_grant"], grant_id)
+async def delete_grant(executor: Executor, grant_id: UUID) -> EndedGrant | None:
+    """End a sign-in and return what it was; None if there is none."""
+    row = await executor.fetchrow(SQL["delete_grant"], grant_id)
+    return None if row is None else EndedGrant(**dict(row))
 
 
 async def delete_expired(executor: Executor, *, limit: int) -> int:

@@ -17,11 +17,13 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from uuid_utils.compat import uuid7
 
+from services.auth.audit.log import Action, record
 from services.auth.provider import store
 from services.auth.provider.authorization import hash_code
 from services.auth.provider.errors import OAuthError
 from services.auth.provider.signing import sign, verification_key
 from services.auth.provider.store import Client, Grant
+from services.auth.records import Device
 from services.auth.refresh_tokens import RefreshClaim, RefreshTokens
 from services.auth.sessions import REUSE_GRACE
 from services.auth.signing_keys import Algorithm, KeyRing
@@ -60,7 +62,7 @@ class ProviderTokens:
         self._issuer = issuer
         self._audience = f"{issuer}/oauth2/userinfo"
 
-    async def redeem(self, client: Client, form: dict[str, str]) -> Tokens:
+    async def redeem(self, client: Client, form: dict[str, str], device: Device) -> Tokens:
         """Exchange a code, once. Raises OAuthError `invalid_grant` or `invalid_request`.
 
         A code that comes again was copied: what was given out for it ends, and that is committed
@@ -71,33 +73,36 @@ class ProviderTokens:
             raise OAuthError("invalid_request", "Send the code_verifier.")
         if verifier is not None and not _VERIFIER.fullmatch(verifier):
             raise OAuthError("invalid_grant", "The code_verifier is malformed.")
-        code_hash = hash_code(form.get("code", ""))
+        code_hash = hash_code(_required(form, "code"))
+        redirect_uri = _required(form, "redirect_uri")
         code = await store.use_code(self._database, code_hash)
         if code is None:
             used = await store.find_used_grant(self._database, code_hash)
             if used is not None:
-                await store.delete_grant(self._database, used[0])
+                await self._end(used, Action.APPLICATION_CODE_MISUSED, device, reason="spent")
             raise OAuthError("invalid_grant", "The code is spent, expired or unknown.")
         grant = await store.find_grant(self._database, code.grant_id)
         if (
             grant is None
             or grant.client_id != client.id
             or not _is_proof(verifier, code.code_challenge)
-            or form.get("redirect_uri") != code.redirect_uri
+            or redirect_uri != code.redirect_uri
         ):
-            await store.delete_grant(self._database, code.grant_id)
+            await self._end(
+                code.grant_id, Action.APPLICATION_CODE_MISUSED, device, reason="mismatch"
+            )
             raise OAuthError("invalid_grant", "The code was made for another request.")
         return self._tokens(
             grant, grant.refresh_counter, tuple(grant.scopes), client.id_token_algorithm
         )
 
-    async def refresh(self, client: Client, form: dict[str, str]) -> Tokens:
+    async def refresh(self, client: Client, form: dict[str, str], device: Device) -> Tokens:
         """Exchange a refresh token for its successor. Raises OAuthError.
 
         The one just replaced yields the current one for ten seconds; an older one was copied, and
         ends the sign-in.
         """
-        claim = self._refresh_tokens.read(form.get("refresh_token", ""))
+        claim = self._refresh_tokens.read(_required(form, "refresh_token"))
         grant = None if claim is None else await store.find_grant(self._database, claim.session_id)
         if claim is None or grant is None or grant.client_id != client.id:
             raise OAuthError("invalid_grant", "The refresh token is expired, ended or unknown.")
@@ -109,17 +114,17 @@ class ProviderTokens:
         ):
             return self._tokens(grant, claim.counter + 1, scopes, client.id_token_algorithm)
         fresh = await store.find_grant(self._database, grant.id)
-        if (
-            fresh is not None
-            and claim.counter == fresh.refresh_counter - 1
-            and abs(fresh.since_refresh) <= REUSE_GRACE
-        ):
+        if fresh is not None and _was_just_replaced(claim, fresh):
             return self._tokens(fresh, fresh.refresh_counter, scopes, client.id_token_algorithm)
-        await store.delete_grant(self._database, grant.id)
+        await self._end(grant.id, Action.APPLICATION_TOKEN_REUSED, device)
         raise OAuthError("invalid_grant", "The refresh token was used before; sign in again.")
 
-    async def revoke(self, client: Client, token: str) -> None:
-        """End the sign-in that a refresh or access token of the client belongs to, if there is."""
+    async def revoke(self, client: Client, form: dict[str, str], device: Device) -> None:
+        """End the sign-in that a refresh or access token of the client belongs to, if there is.
+
+        Raises OAuthError `invalid_request` without a token.
+        """
+        token = _required(form, "token")
         claim = self._refresh_tokens.read(token)
         grant_id = None if claim is None else claim.session_id
         if grant_id is None:
@@ -127,10 +132,18 @@ class ProviderTokens:
             grant_id = None if claims is None else UUID(claims["gid"])
         grant = None if grant_id is None else await store.find_grant(self._database, grant_id)
         if grant is not None and grant.client_id == client.id:
-            await store.delete_grant(self._database, grant.id)
+            await self._end(grant.id, Action.APPLICATION_SIGNED_OUT, device)
 
-    async def introspect(self, client: Client, token: str) -> dict[str, Any]:
-        """Say whether a token of the client is good, and for what (RFC 7662)."""
+    async def introspect(self, client: Client, form: dict[str, str]) -> dict[str, Any]:
+        """Say whether a token of the client is good, and for what (RFC 7662).
+
+        A refresh token says no `token_type` and no `aud`: it opens nothing. Raises OAuthError
+        `invalid_request` without a token.
+        """
+        token = _required(form, "token")
+        claim = self._refresh_tokens.read(token)
+        if claim is not None:
+            return await self._introspect_refresh_token(client, claim)
         claims = await self._claims(token)
         grant = None
         if claims is not None:
@@ -143,6 +156,38 @@ class ProviderTokens:
             "token_type": "Bearer",
             "scope": " ".join(_granted(claims, grant)),
         } | {name: claims[name] for name in names}
+
+    async def _introspect_refresh_token(
+        self, client: Client, claim: RefreshClaim
+    ) -> dict[str, Any]:
+        grant = await store.find_grant(self._database, claim.session_id)
+        is_good = grant is not None and (
+            claim.counter == grant.refresh_counter or _was_just_replaced(claim, grant)
+        )
+        if grant is None or grant.client_id != client.id or not is_good:
+            return {"active": False}
+        return {
+            "active": True,
+            "iss": self._issuer,
+            "sub": str(grant.user_id),
+            "client_id": grant.client_id,
+            "scope": " ".join(grant.scopes),
+            "exp": int(grant.expires_at.timestamp()),
+        }
+
+    async def _end(self, grant_id: UUID, action: Action, device: Device, **details: Any) -> None:
+        async with self._database.transaction() as transaction:
+            ended = await store.delete_grant(transaction, grant_id)
+            if ended is not None:
+                await record(
+                    transaction,
+                    action,
+                    user_id=ended.user_id,
+                    session_id=ended.sid,
+                    device=device,
+                    client_id=ended.client_id,
+                    **details,
+                )
 
     async def userinfo(self, token: str) -> dict[str, Any]:
         """Return what an access token's application may know. Raises OAuthError `invalid_token`."""
@@ -227,6 +272,16 @@ class ProviderTokens:
         header = unverified_header(token)
         algorithm, key = await verification_key(self._keys, str(header.get("kid")))
         return jwt.decode(token, key, algorithms=[algorithm.value])
+
+
+def _required(form: dict[str, str], name: str) -> str:
+    if name not in form:
+        raise OAuthError("invalid_request", f"Send {name}.")
+    return form[name]
+
+
+def _was_just_replaced(claim: RefreshClaim, grant: Grant) -> bool:
+    return claim.counter == grant.refresh_counter - 1 and abs(grant.since_refresh) <= REUSE_GRACE
 
 
 def _is_proof(verifier: str | None, challenge: str | None) -> bool:

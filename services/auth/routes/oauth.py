@@ -183,11 +183,13 @@ class OAuthRoutes:
 
     async def _exchange(self, request: Request) -> Response:
         client, form = await self._client(request)
-        grant_type = form.get("grant_type")
+        grant_type, device = form.get("grant_type"), device_of(request)
+        if grant_type is None:
+            raise OAuthError("invalid_request", "Send grant_type.")
         if grant_type == "authorization_code":
-            return _token_answer(await self._tokens.redeem(client, form))
+            return _token_answer(await self._tokens.redeem(client, form, device))
         if grant_type == "refresh_token":
-            return _token_answer(await self._tokens.refresh(client, form))
+            return _token_answer(await self._tokens.refresh(client, form, device))
         raise OAuthError("unsupported_grant_type", "Use a code or a refresh token.")
 
     async def _describe_user(self, request: Request) -> Response:
@@ -196,14 +198,14 @@ class OAuthRoutes:
 
     async def _revoke(self, request: Request) -> Response:
         client, form = await self._client(request)
-        await self._tokens.revoke(client, form.get("token", ""))
+        await self._tokens.revoke(client, form, device_of(request))
         return Response(status_code=200, headers=NO_STORE)
 
     async def _introspect(self, request: Request) -> Response:
         client, form = await self._client(request)
         if client.secret_hash is None:
             raise OAuthError("invalid_client", "Public clients may not ask.", status=_UNAUTHORIZED)
-        answer = await self._tokens.introspect(client, form.get("token", ""))
+        answer = await self._tokens.introspect(client, form)
         return JSONResponse(answer, headers=NO_STORE)
 
     async def _client(self, request: Request) -> tuple[Client, dict[str, str]]:

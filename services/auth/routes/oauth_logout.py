@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from services.auth.audit.log import Action, record
+from services.auth.devices import device_of
 from services.auth.origins import OriginPolicy
 from services.auth.provider import store
 from services.auth.provider.authorization import Authorization
@@ -60,7 +62,7 @@ class OAuthLogoutRoutes:
 
     async def log_out(self, request: Request) -> Response:
         """End the session, or send the browser to the page that asks."""
-        query = request.query_params
+        query = {name: text for name, text in request.query_params.items() if text}
         claims = await self._tokens.hinted(query.get("id_token_hint", ""))
         session = await self._authorization.session(self._cookie.read(request))
         if claims is None or query.get("client_id", claims["azp"]) != claims["azp"]:
@@ -71,7 +73,7 @@ class OAuthLogoutRoutes:
         if after is None and "post_logout_redirect_uri" in query:
             return _asked(query)
         if session is not None:
-            await self._end(session.id, session.user_id)
+            await self._end(request, session, client_id=claims["azp"])
         answer = _see_other(after or LOGGED_OUT_PAGE)
         answer.headers.append("Set-Cookie", self._cookie.clear_header())
         return answer
@@ -95,14 +97,22 @@ class OAuthLogoutRoutes:
         self._origins.require_allowed(request)
         session = await self._authorization.session(self._cookie.read(request))
         if session is not None:
-            await self._end(session.id, session.user_id)
+            await self._end(request, session)
         answer = json_response(Destination(location=LOGGED_OUT_PAGE), headers=NO_STORE)
         answer.headers.append("Set-Cookie", self._cookie.clear_header())
         return answer
 
-    async def _end(self, session_id: UUID, user_id: UUID) -> None:
+    async def _end(self, request: Request, session: BrowserSession, **details: Any) -> None:
         async with self._database.transaction() as transaction:
-            await self._sessions.end(transaction, session_id, user_id=user_id)
+            if await self._sessions.end(transaction, session.id, user_id=session.user_id):
+                await record(
+                    transaction,
+                    Action.SESSION_ENDED,
+                    user_id=session.user_id,
+                    session_id=session.id,
+                    device=device_of(request),
+                    **details,
+                )
 
     async def _is_about(self, claims: dict[str, Any], session: BrowserSession) -> bool:
         # The sid of an application stays what it was when a step-up replaces the session.

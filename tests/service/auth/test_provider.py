@@ -377,3 +377,30 @@ async def test_what_is_revoked_or_introspected(application: Application) -> None
     assert (await application.userinfo(tokens["access_token"])).status_code == 401
     seen = await application.post_form("/oauth2/introspect", token=tokens["access_token"])
     assert seen.json() == {"active": False}
+
+
+async def test_a_live_refresh_token_introspects_as_active(application: Application) -> None:
+    first = (await application.sign_in(scope="openid email offline_access"))["refresh_token"]
+
+    async def seen(token: str) -> Any:
+        return (await application.post_form("/oauth2/introspect", token=token)).json()
+
+    said = await seen(first)
+    assert said.pop("exp") > time.time() + 29 * 86400
+    assert said == {
+        "active": True,
+        "iss": PUBLIC_URL,
+        "sub": application.session["user"]["id"],
+        "client_id": application.client["client_id"],
+        "scope": "openid email offline_access",
+    }
+    answer = await application.token(grant_type="refresh_token", refresh_token=first)
+    second = answer.json()["refresh_token"]
+    assert (await seen(first))["active"] is (await seen(second))["active"] is True
+    await application.auth.database.execute(
+        "UPDATE oauth_grants SET refreshed_at = refreshed_at - interval '11 seconds'"
+    )
+    assert await seen(first) == {"active": False}
+    assert (await seen(second))["active"] is True, "asking ends nothing"
+    await application.register(name="Other")
+    assert await seen(second) == {"active": False}

@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from tests.service.auth.auth_service import assert_problem
-from tests.service.auth.oauth_application import AFTER, VERIFIER, Application, answered
+from tests.service.auth.oauth_application import AFTER, CALLBACK, VERIFIER, Application, answered
 
 
 def encoded(part: Any) -> str:
@@ -149,3 +149,71 @@ async def test_a_malformed_verifier_is_refused_and_spends_nothing(
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
     good = await application.redeem(code, code_verifier=VERIFIER)
     assert good.status_code == 200
+
+
+# Parameters that are missing, or empty, which is the same
+
+
+@pytest.mark.parametrize("empty", [False, True], ids=["missing", "empty"])
+@pytest.mark.parametrize("name", ["grant_type", "code", "code_verifier", "redirect_uri"])
+async def test_what_an_exchange_needs_is_asked_for_and_spends_nothing(
+    application: Application,
+    name: str,
+    empty: bool,  # noqa: FBT001 - a parameter of the table
+) -> None:
+    good = {
+        "grant_type": "authorization_code",
+        "code": await application.code(),
+        "code_verifier": VERIFIER,
+        "redirect_uri": CALLBACK,
+    }
+    form = {key: value for key, value in good.items() if key != name} | (
+        {name: ""} if empty else {}
+    )
+    answer = await application.post_form("/oauth2/token", **form)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    assert (await application.post_form("/oauth2/token", **good)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/oauth2/token", {"grant_type": "refresh_token"}),
+        ("/oauth2/token", {"grant_type": "refresh_token", "refresh_token": ""}),
+        ("/oauth2/revoke", {}),
+        ("/oauth2/revoke", {"token": "", "token_type_hint": "access_token"}),
+        ("/oauth2/introspect", {}),
+        ("/oauth2/introspect", {"token": ""}),
+    ],
+)
+async def test_a_token_is_asked_for(
+    application: Application, path: str, form: dict[str, str]
+) -> None:
+    answer = await application.post_form(path, **form)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+async def test_empty_parameters_of_a_request_count_as_left_out(application: Application) -> None:
+    asked = dict.fromkeys(("prompt", "max_age", "nonce", "state", "request", "login_hint"), "")
+    said = answered(await application.authorize(**asked, response_mode=""))
+    assert said.keys() == {"code", "iss"}
+    assert "code_challenge" in application.request()
+    said = answered(await application.authorize(code_challenge=""))
+    assert said["error"] == "invalid_request"
+
+
+async def test_an_empty_scope_refreshes_all_of_them(application: Application) -> None:
+    tokens = await application.sign_in(scope="openid email offline_access")
+    answer = await application.token(
+        grant_type="refresh_token", refresh_token=tokens["refresh_token"], scope=""
+    )
+    assert answer.json()["scope"] == "openid email offline_access"
+
+
+async def test_a_log_out_with_an_empty_address_is_one_without(application: Application) -> None:
+    tokens = await application.sign_in()
+    query = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": "", "client_id": ""}
+    answer = await application.auth.client.get(
+        "/oauth2/logout", params=query, headers={"Cookie": application.cookie}
+    )
+    assert answer.headers["location"] == "/oauth2/logged-out"
