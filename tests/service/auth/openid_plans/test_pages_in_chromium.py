@@ -186,10 +186,12 @@ async def test_whoever_has_to_sign_in_anew_does_so_once(
     await desk.consent()
     await desk.page.click("#allow")
     await desk.arrived()
+    open_sessions = (await desk.application.auth.counts())["sessions"]
     await desk.page.open("about:blank")
     await desk.ask(**changes)
     await desk.log_in()
     assert "code" in await desk.arrived()
+    assert (await desk.application.auth.counts())["sessions"] == open_sessions, "one was replaced"
 
 
 @pytest.mark.parametrize(
