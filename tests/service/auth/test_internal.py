@@ -7,6 +7,7 @@ import pytest
 
 from services.auth.revocations import RevocationFeed
 from shared.chassis.database import Database
+from tests.parts.ids import UNKNOWN_ID
 from tests.service.auth.auth_service import AuthService, assert_problem, bearer, claims
 
 EMAIL = "ada@example.com"
@@ -14,8 +15,8 @@ INTERNAL = [
     ("GET", "/internal/jwks", {"gateway", "realtime", "files", "mail", "jobs"}),
     ("GET", "/internal/revocations", {"gateway", "realtime"}),
     ("POST", "/internal/api-keys/exchange", {"gateway"}),
-    ("GET", f"/internal/links/{uuid4()}", {"mail"}),
-    ("GET", f"/internal/deletions/{uuid4()}", {"mail"}),
+    ("GET", f"/internal/links/{UNKNOWN_ID}", {"mail"}),
+    ("GET", f"/internal/deletions/{UNKNOWN_ID}", {"mail"}),
 ]
 
 

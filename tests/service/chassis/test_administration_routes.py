@@ -21,6 +21,7 @@ from shared.chassis.jobs.commands import JobQueue, RawJob
 from shared.chassis.jobs.schedules.records import put_schedule
 from shared.chassis.settings import Settings
 from shared.schemas.api.jobs import ScheduleCreate
+from tests.parts.ids import UNKNOWN_ID
 
 HOUR = timedelta(hours=1)
 
@@ -88,13 +89,13 @@ ROUTES = [
     ("PATCH", "/jobs/queues/mail.messages"),
     *(("POST", f"/jobs/queues/mail.messages/{verb}") for verb in ("pause", "resume", "retry")),
     ("GET", "/jobs/schedules"),
-    ("GET", f"/jobs/{uuid4()}"),
-    ("DELETE", f"/jobs/{uuid4()}"),
-    *(("POST", f"/jobs/{uuid4()}/{verb}") for verb in ("retry", "run", "cancel")),
+    ("GET", f"/jobs/{UNKNOWN_ID}"),
+    ("DELETE", f"/jobs/{UNKNOWN_ID}"),
+    *(("POST", f"/jobs/{UNKNOWN_ID}/{verb}") for verb in ("retry", "run", "cancel")),
     ("GET", "/dead-letters"),
-    ("GET", f"/dead-letters/mail.{uuid4()}"),
-    ("DELETE", f"/dead-letters/mail.{uuid4()}"),
-    ("POST", f"/dead-letters/mail.{uuid4()}/retry"),
+    ("GET", f"/dead-letters/mail.{UNKNOWN_ID}"),
+    ("DELETE", f"/dead-letters/mail.{UNKNOWN_ID}"),
+    ("POST", f"/dead-letters/mail.{UNKNOWN_ID}/retry"),
     ("POST", "/dead-letters/retry"),
     ("POST", "/dead-letters/discard"),
 ]
@@ -244,7 +245,7 @@ async def test_the_dead_letters_of_a_consumer_are_retried_or_discarded_together(
     assert left["consumer"] == "mail.other"
 
 
-@pytest.mark.parametrize("letter", [f"files.{uuid4()}", "mail.x", "mail", str(uuid4())])
+@pytest.mark.parametrize("letter", [f"files.{UNKNOWN_ID}", "mail.x", "mail", str(UNKNOWN_ID)])
 async def test_a_dead_letter_that_is_not_there(caller: Caller, letter: str) -> None:
     expected = (404, "dead_letter_not_found")
     assert await caller.problem("GET", f"/dead-letters/{letter}") == expected

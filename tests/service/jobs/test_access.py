@@ -1,17 +1,17 @@
 """Who may do what: guests, users, administrators, and keys of every width."""
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
+from tests.parts.ids import UNKNOWN_ID
 from tests.service.jobs.jobs_house import JobsHouse
 
 ENQUEUE = ("POST", "/v1/jobs", {"queue": "orders", "kind": "pack"})
 CLAIM = ("POST", "/v1/jobs/claim", {"queue": "orders"})
 LIST = ("GET", "/v1/jobs?queue=orders", None)
 EMIT = ("POST", "/v1/events", {"type": "order.paid", "data": {}})
-HEARTBEAT = ("POST", f"/v1/jobs/{uuid4()}/heartbeat", {})
+HEARTBEAT = ("POST", f"/v1/jobs/{UNKNOWN_ID}/heartbeat", {})
 
 
 def scenario(who: tuple[str, ...] | str, request: Any, outcome: int | str) -> Any:
@@ -76,7 +76,7 @@ async def test_who_may_use_queues_and_events(
     assert await house.emitted() == []
 
 
-JOB = uuid4()
+JOB = UNKNOWN_ID
 FOR_ADMINISTRATORS = [
     ("DELETE", f"/v1/jobs/{JOB}", None),
     ("POST", f"/v1/jobs/{JOB}/retry", None),

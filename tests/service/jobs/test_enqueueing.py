@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
+from tests.parts.ids import UNKNOWN_ID
 from tests.service.jobs.jobs_house import Caller, JobsHouse
 
 JOB = {"queue": "orders", "kind": "pack"}
@@ -173,9 +174,9 @@ async def test_the_largest_and_deepest_payload_fits(application: Caller) -> None
         ("/v1/events/types/none", "event_type_not_found"),
         ("/v1/events/types/%00", "event_type_not_found"),
         ("/v1/dead-letters/none", "dead_letter_not_found"),
-        (f"/v1/dead-letters/mail.{uuid4()}x", "dead_letter_not_found"),
-        (f"/v1/dead-letters/nobody.{uuid4()}", "dead_letter_not_found"),
-        (f"/v1/dead-letters/mail.{uuid4()}", "dead_letter_not_found"),
+        (f"/v1/dead-letters/mail.{UNKNOWN_ID}x", "dead_letter_not_found"),
+        (f"/v1/dead-letters/nobody.{UNKNOWN_ID}", "dead_letter_not_found"),
+        (f"/v1/dead-letters/mail.{UNKNOWN_ID}", "dead_letter_not_found"),
         ("/v1/dead-letters?cursor=x", "invalid_cursor"),
     ],
 )

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.parts.ids import UNKNOWN_ID
 from tests.parts.waiting import eventually
 from tests.service.jobs.jobs_house import Caller, JobsHouse
 
@@ -244,7 +245,7 @@ async def test_wrong_words_of_a_worker_change_nothing(
     assert await house.jobs() == [("pack", "running", 1)]
 
 
-@pytest.mark.parametrize("job_id", ["nonsense", str(uuid4())])
+@pytest.mark.parametrize("job_id", ["nonsense", str(UNKNOWN_ID)])
 async def test_nobody_holds_a_job_that_is_none(application: Caller, job_id: str) -> None:
     for verb, body in (("heartbeat", {}), ("complete", {}), ("fail", {"error": "x"})):
         answer = await application.call("POST", f"/v1/jobs/{job_id}/{verb}", body)

@@ -13,6 +13,7 @@ from services.mail.app import web
 from services.mail.settings import MailSettings
 from shared.chassis.lifecycle import Lifecycle
 from shared.schemas.api.mail import MessageState
+from tests.parts.ids import UNKNOWN_ID
 from tests.service.mail.conftest import MailHouse
 
 PATH = "/v1/mail/messages"
@@ -38,7 +39,7 @@ async def read(client: httpx2.AsyncClient, house: MailHouse, path: str) -> Any:
     return answer.json()
 
 
-@pytest.mark.parametrize("path", [PATH, f"{PATH}/{uuid4()}"])
+@pytest.mark.parametrize("path", [PATH, f"{PATH}/{UNKNOWN_ID}"])
 async def test_only_administrators_read_it(
     client: httpx2.AsyncClient, house: MailHouse, path: str
 ) -> None:
@@ -110,7 +111,7 @@ async def test_a_message_tells_its_way_and_not_its_body(
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [
-        (f"{PATH}/{uuid4()}", 404, "message_not_found"),
+        (f"{PATH}/{UNKNOWN_ID}", 404, "message_not_found"),
         (f"{PATH}/no-id", 404, "not_found"),
         (f"{PATH}?cursor=%00", 400, "invalid_cursor"),
         (f"{PATH}?cursor=AAAA", 400, "invalid_cursor"),

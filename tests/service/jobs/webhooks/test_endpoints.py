@@ -12,11 +12,12 @@ from standardwebhooks import WebhookVerificationError
 
 from services.jobs.webhooks.pruning import LogPruning
 from shared.chassis.lifecycle import Lifecycle
+from tests.parts.ids import UNKNOWN_ID
 from tests.parts.receiver import answer
 from tests.parts.waiting import eventually
 from tests.service.jobs.webhooks.conftest import Webhooks
 
-SOME = str(uuid4())
+SOME = str(UNKNOWN_ID)
 CALLS = [
     ("POST", ""),
     ("GET", ""),
