@@ -4,6 +4,7 @@ python -m deploy.mail.inbox MAILDIR ADDRESS PORT
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -75,13 +76,10 @@ class Inbox:
 
 
 async def serve(maildir: Maildir, address: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT; mails being received then are cut off and not confirmed."""
+    """Serve until cancelled; mails being received then are cut off and not confirmed."""
     maildir.make()
     inbox = Inbox(maildir)
     loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, stopped.set)
     server = await loop.create_server(
         lambda: SMTP(
             inbox,
@@ -96,8 +94,16 @@ async def serve(maildir: Maildir, address: str, port: int) -> None:
         port,
     )
     async with server:
-        await stopped.wait()
+        await server.serve_forever()
+
+
+async def _serve_until_signalled(maildir: Maildir, address: str, port: int) -> None:
+    serving = asyncio.create_task(serve(maildir, address, port))
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, serving.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Maildir(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])))
+    asyncio.run(_serve_until_signalled(Maildir(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])))
