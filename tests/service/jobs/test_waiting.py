@@ -55,11 +55,12 @@ async def test_many_waiters_hold_no_connection_and_each_gets_a_job(
     many = 3 * house.settings.postgres_pool_size
     claims = [asyncio.create_task(application.claim(wait_seconds=20)) for _ in range(many)]
     await asyncio.sleep(0.3)
-    busy = await house.value(
+    busy = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
         "AND state <> 'idle' AND pid <> pg_backend_pid()"
     )
-    assert busy == 0
+    # The first looks take longer while the machine is busy; whoever waits would stay.
+    await eventually(lambda: house.value(busy), 0, seconds=5)
     queued = {(await application.enqueue())["id"] for _ in range(many)}
     claimed = [job["id"] for jobs in await asyncio.gather(*claims) for job in jobs]
     assert sorted(claimed) == sorted(queued)
