@@ -1,14 +1,18 @@
 """Fixtures that every kind of test may use: the real servers, each started once when asked for."""
 
 import asyncio
+import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
+import hypothesis
 import pytest
+import xdist.remote
 from pydantic import SecretStr
 
 from shared.chassis.bus import Bus, declare_topology
 from shared.chassis.settings import BusSettings
+from tests.parts import parallel
 from tests.parts.postgres import PostgresCluster
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.seaweedfs import S3Server
@@ -19,8 +23,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--chaos", action="store_true", help="run the long fault and soak runs too")
 
 
+def pytest_configure() -> None:
+    """Let SIGTERM do what Ctrl-C does: fixtures are torn down, and no server stays behind."""
+    signal.signal(signal.SIGTERM, parallel.interrupt)
+    # How long an example takes says more of what else the machine does than of the code.
+    hypothesis.settings.register_profile("tests", deadline=None)
+    hypothesis.settings.load_profile("tests")
+
+
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: xdist.remote.Producer
+) -> parallel.ByFile:
+    """Hand tests out by their files."""
+    return parallel.ByFile(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let a test that is marked alone run while no other does."""
+    with parallel.turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what is marked chaos without --chaos."""
+    """Skip what is marked chaos without --chaos, and put last what runs alone."""
+    if parallel.is_one_of_several():
+        items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
     if config.getoption("--chaos"):
         return
     for item in items:

@@ -14,6 +14,9 @@ from deploy.local.arguments import parser
 
 # These run from the checkout: what they need is not copied to where the service user reads.
 FROM_THE_CHECKOUT = {"test": "pytest", "bench": "benchmarks"}
+# Many tests wait for a server, so two at once take little more than half the time; more processes
+# than four gain nothing, because the longest files are then what is left.
+ALL_TESTS = ["-n", "logical", "--maxprocesses", "4"]
 WITH_TEST_PACKAGES = frozenset({"test", "bench"})
 WITH_THE_STACK = frozenset({"up", "test", "bench"})
 
@@ -63,6 +66,8 @@ def state_home(chosen: str | None, checkout: Path) -> Path:
 
 def _checkout_command(command: str, arguments: list[str]) -> list[str]:
     further = arguments[arguments.index(command) + 1 :]
+    if command == "test" and not further:
+        further = ALL_TESTS
     module = FROM_THE_CHECKOUT[command]
     if command == "bench" and further and not further[0].startswith("-"):
         module, further = f"{module}.{further[0]}", further[1:]

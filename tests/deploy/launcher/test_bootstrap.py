@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.bootstrap import debian
+from deploy.bootstrap import debian, launch
 from deploy.bootstrap.account import Account
 from deploy.bootstrap.code_root import code_root, content_hash
-from deploy.bootstrap.launch import main
+from deploy.bootstrap.launch import ALL_TESTS, main
 from deploy.bootstrap.packages import Requirement, missing_packages, permission_missing
 from deploy.bootstrap.virtual_environment import ensure_virtual_environment, lock_hash
 
@@ -146,6 +146,30 @@ def test_installed_packages_are_not_looked_at_again(tmp_path: Path) -> None:
     before = marker.stat().st_mtime_ns
     assert ensure_virtual_environment(tmp_path, "runtime.lock", Account.current()) == interpreter
     assert marker.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "run"),
+    [
+        (["test"], ["-m", "pytest", *ALL_TESTS]),
+        (["test", "tests/unit", "-x"], ["-m", "pytest", "tests/unit", "-x"]),
+        (["bench", "jobs", "--seconds", "5"], ["-m", "benchmarks.jobs", "--seconds", "5"]),
+    ],
+)
+def test_arguments_are_handed_on_and_all_tests_run_side_by_side(
+    arguments: list[str],
+    run: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    became: list[list[str]] = []
+    monkeypatch.setattr(launch, "ensure_packages", lambda *_: None)
+    monkeypatch.setattr(launch, "code_root", lambda *_: tmp_path)
+    monkeypatch.setattr(launch, "ensure_virtual_environment", lambda *_: Path("python"))
+    monkeypatch.setattr(launch.os, "execve", lambda _, command, __: became.append(command[1:]))
+    monkeypatch.chdir(tmp_path)
+    main(tmp_path, arguments)
+    assert became == [run]
 
 
 @pytest.mark.parametrize(

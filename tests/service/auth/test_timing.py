@@ -21,6 +21,8 @@ from services.auth.passwords import HashingSlot
 from shared.chassis.database import Database
 from tests.service.auth.auth_service import OWNER_ADDRESS, PASSWORD, AuthService, running, settings
 
+pytestmark = pytest.mark.alone
+
 SAMPLES = 120
 WARM_UP = 10
 BOUND = 0.2

@@ -58,6 +58,7 @@ async def test_who_says_nothing_is_closed(house: RealtimeHouse) -> None:
         assert 0.9 < time.monotonic() - started < 3
 
 
+@pytest.mark.alone
 async def test_a_revoked_session_is_closed_within_a_second_and_no_other(
     house: RealtimeHouse,
 ) -> None:

@@ -97,6 +97,7 @@ def _seconds(typed: bytes, *hashes: str) -> list[float]:
     return least
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("typed", "stored"),
     [

@@ -138,6 +138,7 @@ async def test_ending_a_session_closes_its_sockets_and_no_other(hub: Hub) -> Non
     assert not peers[1].connection.closing
 
 
+@pytest.mark.alone
 async def test_draining_is_spread_over_its_time(hub: Hub) -> None:
     peers = [Peer() for _ in range(10)]
     for peer in peers:
