@@ -235,7 +235,10 @@ class OAuthRoutes:
         try:
             return await self._asked(parameters)
         except (UnsafeRequestError, RedirectError) as error:
-            raise Problem(ProblemCode.VALIDATION_FAILED, "The request is not in order.") from error
+            raise Problem(
+                ProblemCode.VALIDATION_FAILED,
+                "No application asks for this sign-in. Go back to the application and begin there.",
+            ) from error
 
 
 async def _parameters(request: Request) -> dict[str, str]:

@@ -132,6 +132,23 @@ async function usePasskey(begin, end, body) {
   await entered(await post(end, { ...body, credential: credential.toJSON() }));
 }
 
+// The answer is the same whether the address has an account or not.
+async function forget() {
+  const email = byId("email");
+  if (!email.reportValidity()) return;
+  const response = await post("/v1/auth/password/forgot", { email: email.value });
+  if (response.ok) {
+    byId("message").textContent =
+      "If this address has an account, a mail with a link is on its way to it. Choose another " +
+      "password there, and sign in here with it.";
+  } else if (response.status === 403) {
+    // A CAPTCHA is asked for, which this page has none of.
+    byId("message").textContent = "Ask for another password where you signed up.";
+  } else {
+    byId("message").textContent = await told(response);
+  }
+}
+
 async function decide(allow) {
   const body = { parameters: Object.fromEntries(parameters), allow };
   const response = await post("/oauth2/consent", body);
@@ -185,6 +202,7 @@ onPress(byId("passkey-step"), () =>
   }),
 );
 byId("passkey").hidden = !knowsPasskeys;
+onPress(byId("forgot"), forget);
 onSubmit(byId("consent"), () => decide(true));
 byId("refuse").addEventListener("click", () => decide(false));
 if (brought.has("signed_in") || brought.has("mfa_token")) {

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -108,6 +109,20 @@ async def test_a_wrong_password_is_told_and_may_be_typed_again(desk: Desk) -> No
     await desk.page.type("#password", PASSWORD)
     await desk.page.click("#login button[type=submit]")
     await desk.consent()
+
+
+async def test_who_has_forgotten_the_password_gets_a_link_by_mail(desk: Desk) -> None:
+    auth = desk.application.auth
+    await auth.forget_events()
+    await desk.ask()
+    await desk.page.wait_for("document.getElementById('login')?.hidden === false")
+    await desk.page.type("#email", EMAIL)
+    await desk.page.click("#forgot")
+    await desk.page.wait_for("document.getElementById('message').innerText.includes('mail')")
+
+    [event] = await auth.events()
+    mail = await auth.mail(UUID(event["data"]["link_id"]))
+    assert (mail["to"], mail["template"]) == (EMAIL, "password_reset")
 
 
 async def test_an_application_without_proof_has_its_user_asked_before_the_log_out(
