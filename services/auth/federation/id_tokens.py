@@ -45,11 +45,15 @@ async def checked_claims(
     _require_audience(claims, connection.client_id)
     _require_time(claims)
     answered = claims.get("nonce")
-    if not isinstance(answered, str) or not hmac.compare_digest(answered, nonce):
+    if not isinstance(answered, str) or not answered.isascii():
+        raise UntrustedAnswer("the ID token has no nonce of ours")
+    if not hmac.compare_digest(answered, nonce):
         raise UntrustedAnswer("the ID token has not the nonce of this log-in")
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT:
         raise UntrustedAnswer("the ID token names nobody")
+    if not subject.isprintable():
+        raise UntrustedAnswer("the ID token names somebody whom no text of ours can hold")
     return claims
 
 

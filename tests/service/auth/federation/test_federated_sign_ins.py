@@ -285,6 +285,7 @@ async def test_a_disabled_account_stays_shut_and_gets_no_identity(
         {"azp": "another-client"},
         {"nonce": "another nonce"},
         {"nonce": None},
+        {"nonce": "ä"},
         {"exp": int(time.time()) - 3600},
         {"exp": None},
         {"exp": "tomorrow"},
@@ -295,6 +296,7 @@ async def test_a_disabled_account_stays_shut_and_gets_no_identity(
         {"sub": ""},
         {"sub": 7},
         {"sub": "x" * 256},
+        {"sub": "a\0b"},
     ],
 )
 async def test_an_id_token_must_be_for_this_very_log_in(
