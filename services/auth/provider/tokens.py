@@ -70,7 +70,7 @@ class ProviderTokens:
         """
         verifier = form.get("code_verifier")
         if verifier is None and client.require_pkce:
-            raise OAuthError("invalid_request", "Send the code_verifier.")
+            raise OAuthError("invalid_request", "The parameter code_verifier is missing.")
         if verifier is not None and not _VERIFIER.fullmatch(verifier):
             raise OAuthError("invalid_grant", "The code_verifier is malformed.")
         code_hash = hash_code(_required(form, "code"))
@@ -82,9 +82,10 @@ class ProviderTokens:
                 await self._end(used, Action.APPLICATION_CODE_MISUSED, device, reason="spent")
             raise OAuthError("invalid_grant", "The code is spent, expired or unknown.")
         grant = await store.find_grant(self._database, code.grant_id)
+        if grant is None:
+            raise OAuthError("invalid_grant", "The sign-in has ended.")
         if (
-            grant is None
-            or grant.client_id != client.id
+            grant.client_id != client.id
             or not _is_proof(verifier, code.code_challenge)
             or redirect_uri != code.redirect_uri
         ):
@@ -276,7 +277,7 @@ class ProviderTokens:
 
 def _required(form: dict[str, str], name: str) -> str:
     if name not in form:
-        raise OAuthError("invalid_request", f"Send {name}.")
+        raise OAuthError("invalid_request", f"The parameter {name} is missing.")
     return form[name]
 
 

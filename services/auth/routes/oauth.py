@@ -196,7 +196,7 @@ class OAuthRoutes:
         client, form = await self._client(request)
         grant_type, device = form.get("grant_type"), device_of(request)
         if grant_type is None:
-            raise OAuthError("invalid_request", "Send grant_type.")
+            raise OAuthError("invalid_request", "The parameter grant_type is missing.")
         if grant_type == "authorization_code":
             return _token_answer(await self._tokens.redeem(client, form, device))
         if grant_type == "refresh_token":

@@ -68,6 +68,15 @@ async def test_a_code_that_comes_too_late_is_no_misuse(application: Application)
     assert await entries(application) == []
 
 
+async def test_a_code_whose_sign_in_has_ended_is_no_misuse(application: Application) -> None:
+    code = await application.code()
+    await application.auth.database.execute(
+        "UPDATE sessions SET idle_expires_at = created_at + interval '1 microsecond'"
+    )
+    assert (await application.redeem(code)).json()["error"] == "invalid_grant"
+    assert await entries(application) == []
+
+
 async def test_a_refresh_token_that_comes_again(application: Application) -> None:
     tokens = await application.sign_in(scope=STAYING)
     for _ in range(4):
