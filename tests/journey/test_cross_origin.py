@@ -43,3 +43,16 @@ async def test_log_in_from_a_foreign_page_is_refused(stack: RunningStack) -> Non
             headers={"Origin": "https://evil.test"},
         )
     assert (answer.status_code, answer.json()["code"]) == (403, "origin_not_allowed")
+
+
+async def test_a_page_of_any_origin_may_sign_its_users_in(stack: RunningStack) -> None:
+    async with Client(stack) as client:
+        document = await client.call(
+            "GET", "/.well-known/openid-configuration", headers={"Origin": "https://evil.test"}
+        )
+        token = await client.call("POST", "/oauth2/token", headers={"Origin": "https://evil.test"})
+    assert (document.status_code, token.status_code) == (200, 400)
+    assert token.json()["error"] == "invalid_request"
+    for answer in (document, token):
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert "access-control-allow-credentials" not in answer.headers
