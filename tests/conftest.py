@@ -1,7 +1,6 @@
 """Fixtures that every kind of test may use: the real servers, each started once when asked for."""
 
 import asyncio
-import signal
 import threading
 from collections.abc import Callable, Generator, Iterator
 
@@ -23,9 +22,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--chaos", action="store_true", help="run the long fault and soak runs too")
 
 
-def pytest_configure() -> None:
-    """Let SIGTERM do what Ctrl-C does: fixtures are torn down, and no server stays behind."""
-    signal.signal(signal.SIGTERM, parallel.interrupt)
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare for being stopped, and for a machine that has other things to do."""
+    parallel.stop_on_sigterm(config)
     # How long an example takes says more of what else the machine does than of the code.
     hypothesis.settings.register_profile("tests", deadline=None)
     hypothesis.settings.load_profile("tests")

@@ -3,8 +3,9 @@
 import fcntl
 import os
 import signal
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -16,6 +17,7 @@ import xdist.scheduler
 _TOGETHER = ("tests/journey/",)
 """Folders whose tests share something that costs more to start twice than is gained."""
 
+_STOP_SECONDS = 60.0
 # Folders can be locked as files are, and leave nothing to clear away.
 _DOOR = Path(__file__).parent
 _ROOM = _DOOR.parent
@@ -63,10 +65,25 @@ def _opened(folder: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Do what Ctrl-C does, which a terminal tells the processes of a run as well."""
-    if not is_one_of_several():
-        for child in psutil.Process().children():
-            if "execnet" in " ".join(child.cmdline()):
-                child.send_signal(signal.SIGTERM)
-    raise KeyboardInterrupt
+def stop_on_sigterm(config: pytest.Config) -> None:
+    """Let SIGTERM do what Ctrl-C does: fixtures are torn down, and no server stays behind."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        # Neither a second signal nor xdist, which is impatient, cuts the tearing down short.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        if config.pluginmanager.hasplugin("dsession"):
+            _stop(psutil.Process().children())
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+def _stop(workers: list[psutil.Process]) -> None:
+    for worker in workers:
+        worker.terminate()
+    deadline = time.monotonic() + _STOP_SECONDS
+    time.sleep(1)
+    with suppress(psutil.NoSuchProcess):
+        while any(worker.children() for worker in workers) and time.monotonic() < deadline:
+            time.sleep(0.1)
