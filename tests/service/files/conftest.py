@@ -11,7 +11,7 @@ from services.files.object_store import ObjectStore
 from services.files.settings import FilesSettings
 from shared.chassis.database import Database
 from shared.chassis.migrations import CHASSIS_MIGRATIONS, migrate
-from tests.parts.postgres import PostgresCluster
+from tests.parts.postgres import PostgresCluster, emptying
 from tests.parts.seaweedfs import S3Server
 from tests.service.files.files_service import FilesService, Objects, files_settings, make_service
 
@@ -51,7 +51,7 @@ async def store(settings: FilesSettings, all_objects: Objects) -> AsyncIterator[
 async def service(
     settings: FilesSettings, migrated: Database, store: ObjectStore, all_objects: Objects
 ) -> FilesService:
-    await migrated.execute("TRUNCATE files, variants, erased_owners, outbox, jobs")
+    await migrated.execute(emptying("outbox_cursor"))
     all_objects.clear()
     return make_service(settings, migrated, store, all_objects)
 

@@ -23,6 +23,7 @@ from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.migrations import CHASSIS_MIGRATIONS, migrate
 from shared.chassis.serve import WebServer
 from shared.chassis.settings import DatabaseSettings
+from tests.parts.postgres import emptying
 from tests.parts.rabbitmq import RabbitNode
 from tests.service.mail.auth_stand_in import INTERNAL_KEY, PUBLIC_URL, AuthStandIn
 
@@ -166,9 +167,8 @@ class JobsHouse:
 
     async def empty(self) -> None:
         """Forget what the test before has left."""
-        tables = "jobs, job_queues, job_schedules, outbox, inbox, dead_letters"
-        await self.database.execute(f"TRUNCATE {tables}, event_types, idempotent_answers")
-        await self.mail.execute(f"TRUNCATE {tables}")
+        for database in (self.database, self.mail):
+            await database.execute(emptying("outbox_cursor"))
 
 
 @asynccontextmanager

@@ -22,8 +22,7 @@ async def effects(house: JobsHouse, path: str) -> int:
 
 
 @pytest.fixture(autouse=True)
-async def registered(house: JobsHouse, administrator: Caller) -> None:
-    await house.database.execute("TRUNCATE webhook_endpoints CASCADE")
+async def registered(administrator: Caller) -> None:
     await administrator.call("PUT", "/v1/events/types/order.paid", {"schema": {}})
 
 
