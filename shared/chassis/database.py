@@ -269,15 +269,17 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def _acquired(self) -> AsyncIterator[Any]:
-        if self._pool is None:
+        # The connection goes back where it came from, whatever `stop` does meanwhile.
+        pool = self._pool
+        if pool is None:
             raise Unavailable("postgres")
         with _translated_errors():
-            connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
+            connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
         try:
             yield connection
         finally:
             with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                await self._pool.release(connection)
+                await pool.release(connection)
 
 
 @contextlib.contextmanager

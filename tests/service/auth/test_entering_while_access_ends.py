@@ -5,18 +5,15 @@ and commits: whatever opens afterwards would outlive the end.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from services.auth.passwords import hash_password
-from services.auth.store import lock_user
-from tests.parts.waiting import eventually
 from tests.service.auth.auth_service import PASSWORD, AuthService, assert_problem, bearer, claims
 from tests.service.auth.authenticator import enrol, mfa_token, second_step
+from tests.service.auth.held_account import while_held
 from tests.service.auth.test_passwords import forget, reset
 
 EMAIL = "ada@example.com"
@@ -26,29 +23,6 @@ DISABLE = "UPDATE users SET disabled_at = now()"
 @pytest.fixture
 async def session(auth: AuthService) -> dict[str, Any]:
     return await auth.register(EMAIL)
-
-
-async def waiting(auth: AuthService) -> bool:
-    """Tell whether somebody waits for a lock in this database."""
-    is_waiting: bool = await auth.database.fetchval(
-        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        " AND datname = current_database())"
-    )
-    return is_waiting
-
-
-@asynccontextmanager
-async def _while_held(
-    auth: AuthService, act: Callable[[], Awaitable[Any]]
-) -> AsyncIterator[tuple[asyncio.Task[Any], Any]]:
-    """Yield an act that waits for the account, and the transaction that it waits for."""
-    user_id = await auth.database.fetchval("SELECT id FROM users WHERE email = $1", EMAIL)
-    async with auth.database.transaction() as transaction:
-        await lock_user(transaction, user_id)
-        task = asyncio.ensure_future(act())
-        await eventually(lambda: waiting(auth), expected=True)
-        yield task, transaction
-    await task
 
 
 @pytest.mark.parametrize("way", ["password", "mail", "second step", "step-up"])
@@ -73,7 +47,7 @@ async def test_a_disabled_account_opens_nothing(
         token = await mfa_token(auth, EMAIL)
     before = await auth.database.fetch("SELECT id FROM sessions")
 
-    async with _while_held(auth, enter) as (entering, transaction):
+    async with while_held(auth, EMAIL, enter) as (entering, transaction):
         await transaction.execute(DISABLE)
 
     assert_problem(entering.result(), 403, "account_disabled")
@@ -87,7 +61,7 @@ async def test_a_password_that_was_replaced_while_it_was_checked_opens_nothing(
     before = await auth.counts()
     replaced = hash_password(b"another staple of horses", 4)
 
-    async with _while_held(auth, lambda: auth.log_in(EMAIL)) as (entering, transaction):
+    async with while_held(auth, EMAIL, lambda: auth.log_in(EMAIL)) as (entering, transaction):
         await transaction.execute("UPDATE users SET password_hash = $1", replaced)
 
     assert_problem(entering.result(), 401, "invalid_credentials")
@@ -141,7 +115,7 @@ async def test_who_is_disabled_meanwhile_begins_to_act_as_nobody(auth: AuthServi
         path = f"/v1/auth/users/{claims(other)['sub']}/impersonate"
         return await auth.post(path, {"reason": "ticket 7"}, **bearer(administrator))
 
-    async with _while_held(auth, begin) as (beginning, transaction):
+    async with while_held(auth, EMAIL, begin) as (beginning, transaction):
         await transaction.execute(f"{DISABLE} WHERE email = $1", EMAIL)
 
     assert_problem(beginning.result(), 403, "account_disabled")
@@ -178,7 +152,7 @@ async def test_a_factor_that_was_just_added_is_asked_for(
     await auth.post("/v1/auth/magic-link", {"email": EMAIL})
     link = await auth.mailed_token(UUID((await auth.events())[-1]["data"]["link_id"]))
 
-    async with _while_held(auth, enter) as (entering, transaction):
+    async with while_held(auth, EMAIL, enter) as (entering, transaction):
         await transaction.execute("UPDATE totp_factors SET confirmed_at = now()")
 
     assert entering.result().json()["mfa_required"] is True

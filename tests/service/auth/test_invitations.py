@@ -10,7 +10,7 @@ import pytest
 from services.auth.store import lock_user
 from tests.parts.waiting import eventually
 from tests.service.auth.auth_service import AuthService, assert_problem, bearer
-from tests.service.auth.test_entering_while_access_ends import waiting
+from tests.service.auth.held_account import somebody_waits
 from tests.service.auth.test_organisations import ADA, BOB, EVE, acts, call, join, make, roles
 from tests.service.auth.test_users import make_administrator
 
@@ -341,7 +341,7 @@ async def test_who_invites_waits_for_the_end_of_their_account_without_the_organi
     async with auth.database.transaction() as deletion:
         await lock_user(deletion, UUID(ada["user"]["id"]))
         inviting = asyncio.ensure_future(call(auth, "POST", path, ada, body))
-        await eventually(lambda: waiting(auth), expected=True)
+        await eventually(lambda: somebody_waits(auth), expected=True)
         await deletion.fetch("SELECT FROM organisations FOR UPDATE NOWAIT")
 
     assert (await inviting).status_code == 201

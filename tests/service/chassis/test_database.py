@@ -362,3 +362,15 @@ async def test_a_stopped_database_is_unavailable_and_may_be_stopped_again(
     await database.stop()
     with pytest.raises(Unavailable):
         await database.ping()
+
+
+async def test_what_is_under_way_ends_while_the_database_is_stopped(database: Database) -> None:
+    async with database.transaction() as transaction:
+        stopping = asyncio.ensure_future(database.stop())
+        await asyncio.sleep(0)
+        await transaction.execute(INSERT, "ada")
+
+    await stopping
+    await database.start()
+    assert await owners(database) == ["ada"]
+    assert await is_clean(database)
