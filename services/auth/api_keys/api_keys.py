@@ -176,12 +176,8 @@ def _require_use(request: ApiKeyCreate) -> None:
     errors = []
     if not request.scopes:
         errors.append(FieldError(field="scopes", message="A key needs at least one scope."))
-    if request.expires_at is not None:
-        if request.expires_at.tzinfo is None:
-            message = "Give the time with its offset, such as 2030-01-31T12:00:00Z."
-            errors.append(FieldError(field="expires_at", message=message))
-        elif request.expires_at <= datetime.now(UTC):
-            errors.append(FieldError(field="expires_at", message="The time lies in the past."))
+    if request.expires_at is not None and request.expires_at <= datetime.now(UTC):
+        errors.append(FieldError(field="expires_at", message="The time lies in the past."))
     errors += _faults_of_name(request.name)
     if errors:
         raise Problem(ProblemCode.VALIDATION_FAILED, errors=errors)

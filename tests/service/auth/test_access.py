@@ -118,6 +118,7 @@ async def test_a_key_is_shown_once_and_stored_hashed(auth: AuthService) -> None:
         ({"scopes": ["NOT A SCOPE"]}, "scopes.0"),
         ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
         ({"expires_at": "2099-01-01T00:00:00"}, "expires_at"),
+        ({"expires_at": "9999-12-31T23:59:59-12:00"}, "expires_at"),
         ({"roles": ["administrator"]}, "roles"),
     ],
 )
