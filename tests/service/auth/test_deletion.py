@@ -11,10 +11,8 @@ from uuid_utils.compat import uuid7
 from services.auth.accounts.deletions import CONFIRMING_SERVICES, OWN_SERVICE, on_user_erased
 from services.auth.accounts.log_erasure import LogErasure
 from services.auth.accounts.overdue import CONDITION, OverdueDeletions
-from services.auth.app import SERVICE
 from shared.chassis.database import Database
 from shared.chassis.lifecycle import Lifecycle
-from shared.chassis.migrations import CHASSIS_MIGRATIONS, migrate
 from shared.chassis.settings import DatabaseSettings
 from shared.schemas.events.auth import UserErased
 from shared.schemas.events.envelope import Event
@@ -26,6 +24,7 @@ from tests.service.auth.auth_service import (
     claims,
     make_administrator,
 )
+from tests.service.auth.earlier_release import migrate_below, migrate_to_present
 
 EMAIL, ADMIN = "ada@example.com", "admin@example.com"
 SERVICES = (OWN_SERVICE, *CONFIRMING_SERVICES)
@@ -182,16 +181,9 @@ async def test_an_account_with_a_long_log_is_deleted_at_once_and_its_log_erased_
 async def test_what_earlier_releases_left_of_deleted_accounts_is_erased_as_well(
     postgres: PostgresCluster, tmp_path: Path
 ) -> None:
-    assert SERVICE.migrations is not None
-    files = sorted(SERVICE.migrations.glob("*.sql"))
-    folder = tmp_path / "auth" / "migrations"
-    folder.mkdir(parents=True)
     database = Database(DatabaseSettings(postgres_url=postgres.new_database("auth")), "auth")
     await database.start()
-    for file in files:
-        if file.name < "0021":
-            (folder / file.name).write_bytes(file.read_bytes())
-    await migrate(database, [CHASSIS_MIGRATIONS, folder])
+    await migrate_below(database, "0021", tmp_path)
     await database.execute(
         "INSERT INTO account_deletions (user_id, actor_id, requested_at, completed_at)"
         " VALUES ($1, $1, '2026-01-01', '2026-01-02')",
@@ -202,7 +194,7 @@ async def test_what_earlier_releases_left_of_deleted_accounts_is_erased_as_well(
         " VALUES (gen_random_uuid(), 'role.changed', $1, '203.0.113.7')",
         NOBODY,
     )
-    await migrate(database, [CHASSIS_MIGRATIONS, SERVICE.migrations])
+    await migrate_to_present(database)
 
     await LogErasure(database, Lifecycle()).erase()
 

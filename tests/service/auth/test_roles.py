@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 
-from services.auth.app import SERVICE
 from services.auth.master_key import MasterKey
 from services.auth.signing_keys import KeyRing
 from shared.chassis.database import Database
 from shared.chassis.identity.tokens import MAXIMUM_TOKEN_LENGTH, TokenVerifier
-from shared.chassis.migrations import CHASSIS_MIGRATIONS, migrate
 from shared.chassis.settings import DatabaseSettings
 from shared.schemas.roles import OrganisationRole
 from tests.parts.postgres import PostgresCluster
@@ -24,6 +22,7 @@ from tests.service.auth.auth_service import (
     claims,
     make_administrator,
 )
+from tests.service.auth.earlier_release import migrate_below, migrate_to_present
 from tests.service.auth.test_organisations import ADA, BOB, acts, call, join, make
 
 ROLES = "/v1/auth/roles"
@@ -391,24 +390,15 @@ async def test_step_up_while_being_removed_leaves_no_claim_behind(
 async def test_roles_that_somebody_has_already_exist_after_the_migration(
     postgres: PostgresCluster, tmp_path: Path
 ) -> None:
-    assert SERVICE.migrations is not None
-    files = sorted(SERVICE.migrations.glob("*.sql"))
-    folder = tmp_path / "auth" / "migrations"
-    folder.mkdir(parents=True)
     database = Database(DatabaseSettings(postgres_url=postgres.new_database("auth")), "auth")
     await database.start()
-    for file in files:
-        if file.name < "0011":
-            (folder / file.name).write_bytes(file.read_bytes())
-    await migrate(database, [CHASSIS_MIGRATIONS, folder])
+    await migrate_below(database, "0011", tmp_path)
     await database.execute(
         "INSERT INTO users (id, email, roles) VALUES"
         " (gen_random_uuid(), 'a@example.com', '{administrator,editor}'),"
         " (gen_random_uuid(), 'b@example.com', '{editor,clerk}')"
     )
-    for file in files:
-        (folder / file.name).write_bytes(file.read_bytes())
-    await migrate(database, [CHASSIS_MIGRATIONS, folder])
+    await migrate_to_present(database)
     rows = await database.fetch("SELECT name, permissions, is_built_in FROM roles ORDER BY name")
     await database.stop()
     assert [tuple(row) for row in rows] == [
