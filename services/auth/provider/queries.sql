@@ -46,8 +46,8 @@ DELETE FROM oauth_clients WHERE id = $1 RETURNING id;
 
 -- name: find_browser_session
 -- A live session that a browser's refresh token names, the one just replaced included for as long as
--- a refresh takes it, with its account. Looking does not rotate it. In one in which somebody acts as the user, no application is
--- signed into: its sign-in would outlast the hour.
+-- a refresh takes it, with its account. Looking does not rotate it. In one in which somebody acts as
+-- the user, no application is signed into: its sign-in would outlast the hour.
 SELECT sessions.id, sessions.user_id, sessions.methods, sessions.authenticated_at,
        users.email, users.name
 FROM sessions JOIN users ON users.id = sessions.user_id
