@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 _HTML = "text/html"
+_SCRIPT = "text/javascript"
 _PAGES = Path(__file__).parent.parent / "pages"
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -23,15 +24,19 @@ _WITH_SCRIPT: Final = (
     *("oauth2/sign-in", "oauth2/sign-out"),
 )
 _FILES: Final = (
-    {"/page.css": ("page.css", "text/css"), "/oauth2/logged-out": ("oauth2/logged-out.html", _HTML)}
+    {
+        "/page.css": ("page.css", "text/css"),
+        "/link.js": ("link.js", _SCRIPT),
+        "/oauth2/logged-out": ("oauth2/logged-out.html", _HTML),
+    }
     | {f"/{name}": (f"{name}.html", _HTML) for name in _WITH_SCRIPT}
-    | {f"/{name}/page.js": (f"{name}.js", "text/javascript") for name in _WITH_SCRIPT}
+    | {f"/{name}/page.js": (f"{name}.js", _SCRIPT) for name in _WITH_SCRIPT}
 )
 """By path: the file and its media type."""
 
 
 class PageRoutes:
-    """`GET /<name>` with its script as a file of its own, and the style of all pages.
+    """`GET /<name>` with its script as a file of its own, and what several pages share.
 
     The token stands behind the `#`, which browsers keep to themselves: no server log, proxy or
     mail scanner that merely fetches the address ever sees or spends it.

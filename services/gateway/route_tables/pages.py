@@ -44,5 +44,6 @@ def _page(name: str, summary: str) -> tuple[Route, ...]:
 
 PAGE_ROUTES: Final = (
     _file("/page.css"),
+    _file("/link.js"),
     *(route for name, summary in _PAGES.items() for route in _page(name, summary)),
 )

@@ -63,7 +63,7 @@ PAGES = (
 def test_what_everybody_may_call_is_this_and_nothing_else() -> None:
     public = {f"{route.method} {route.path}" for route in ROUTES if route.access is Access.PUBLIC}
     pages = {f"GET /{name}{file}" for name in PAGES for file in ("", "/page.js")}
-    pages = pages - {"GET /oauth2/logged-out/page.js"} | {"GET /page.css"}
+    pages = pages - {"GET /oauth2/logged-out/page.js"} | {"GET /page.css", "GET /link.js"}
     assert public == pages | {
         "POST /v1/auth/signup",
         "POST /v1/auth/verify",
