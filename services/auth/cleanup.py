@@ -1,7 +1,5 @@
 """Removing what time has overtaken: sign-ups, sessions, revocations, keys, counted failures."""
 
-import asyncio
-import logging
 from datetime import timedelta
 from typing import Final, Protocol
 
@@ -18,12 +16,9 @@ from services.auth.protections.store import delete_expired as sweep_protections
 from services.auth.provider.store import delete_expired as sweep_sign_ins
 from services.auth.throttle import FORGET_AFTER
 from shared.chassis.database import Database, Executor
-from shared.chassis.errors import Unavailable
-from shared.chassis.lifecycle import BackgroundTask, Lifecycle
+from shared.chassis.lifecycle import Lifecycle
+from shared.chassis.periodic import PeriodicTask
 
-logger = logging.getLogger(__name__)
-
-_INTERVAL_SECONDS = 60.0
 _BATCH_ROWS = 1000
 
 
@@ -48,7 +43,7 @@ SWEEPS: Final[tuple[Sweep, ...]] = (
 """Of every capability with tables of its own."""
 
 
-class CleanUp(BackgroundTask):
+class CleanUp(PeriodicTask):
     """Deletes expired rows in small batches, so that nobody waits for a lock.
 
     Several instances may run at once: each skips the rows that another is deleting. A batch that
@@ -60,22 +55,16 @@ class CleanUp(BackgroundTask):
     def __init__(
         self, database: Database, lifecycle: Lifecycle, *, audit_kept_for: timedelta
     ) -> None:
-        super().__init__(lifecycle)
+        super().__init__(
+            lifecycle,
+            rest_seconds=60.0,
+            waits_action="clean_up_waits",
+            waits_message="clean-up waits for the database",
+        )
         self._database = database
         self._audit_kept_for = audit_kept_for
 
-    async def run(self) -> None:
-        """Clean up once a minute until cancelled."""
-        while True:
-            try:
-                await self.clean()
-            except Unavailable:
-                logger.warning(
-                    "clean-up waits for the database", extra={"action": "clean_up_waits"}
-                )
-            await asyncio.sleep(_INTERVAL_SECONDS)
-
-    async def clean(self, *, batch: int = _BATCH_ROWS) -> int:
+    async def run_once(self, *, batch: int = _BATCH_ROWS) -> int:
         """Delete everything that has expired by now, and return how many rows that were."""
         deleted = 0
         while removed := await self._batch(batch):

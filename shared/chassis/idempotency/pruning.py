@@ -1,40 +1,31 @@
 """Forgetting answers whose time is over."""
 
-import asyncio
-import logging
 from typing import Final
 
 from shared.chassis.database import Database
-from shared.chassis.errors import Unavailable
 from shared.chassis.idempotency.answers import KEPT
 from shared.chassis.idempotency.statements import SQL
-from shared.chassis.lifecycle import BackgroundTask, Lifecycle
+from shared.chassis.lifecycle import Lifecycle
+from shared.chassis.periodic import PeriodicTask
 
-logger = logging.getLogger(__name__)
-
-PRUNE_SECONDS: Final = 60.0
 BATCH: Final = 1000
 
 
-class AnswerPruning(BackgroundTask):
+class AnswerPruning(PeriodicTask):
     """Deletes answers older than a day. Several at once do no harm."""
 
     name = "pruning of idempotent answers"
 
     def __init__(self, database: Database, lifecycle: Lifecycle) -> None:
-        super().__init__(lifecycle)
+        super().__init__(
+            lifecycle,
+            rest_seconds=60.0,
+            waits_action="prune_waits",
+            waits_message="pruning waits for PostgreSQL",
+        )
         self._database = database
 
-    async def run(self) -> None:
-        """Prune until cancelled; a database that is away is waited for."""
-        while True:
-            try:
-                await self.prune()
-            except Unavailable:
-                logger.info("pruning waits for PostgreSQL", extra={"action": "prune_waits"})
-            await asyncio.sleep(PRUNE_SECONDS)
-
-    async def prune(self) -> int:
+    async def run_once(self) -> int:
         """Delete what is too old, in batches, and return how many there were."""
         deleted = 0
         while removed := int(

@@ -133,7 +133,7 @@ class AuthService:
         """Do what a worker does once a minute, and return how many rows it removed."""
         kept_for = timedelta(days=self.settings.audit_days)
         clean_up = CleanUp(self.database, Lifecycle(), audit_kept_for=kept_for)
-        return await clean_up.clean(batch=batch)
+        return await clean_up.run_once(batch=batch)
 
     async def revoked(self) -> set[str]:
         """Return the sessions that the doors are told to refuse."""

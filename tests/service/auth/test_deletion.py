@@ -54,7 +54,7 @@ async def erase_log(auth: AuthService, *, batch: int = 1000) -> None:
     await auth.database.execute(
         "UPDATE account_deletions SET requested_at = requested_at - interval '1 minute'"
     )
-    await LogErasure(auth.database, Lifecycle()).erase(batch=batch)
+    await LogErasure(auth.database, Lifecycle()).run_once(batch=batch)
 
 
 async def places(auth: AuthService) -> list[tuple[str, str, str]]:
@@ -154,7 +154,7 @@ async def test_acts_of_the_last_moment_are_waited_for(
     await delete_own(auth, session)
     before = await places(auth)
 
-    await LogErasure(auth.database, Lifecycle()).erase()
+    await LogErasure(auth.database, Lifecycle()).run_once()
 
     assert before == await places(auth) != []
 
@@ -196,7 +196,7 @@ async def test_what_earlier_releases_left_of_deleted_accounts_is_erased_as_well(
     )
     await migrate_to_present(database)
 
-    await LogErasure(database, Lifecycle()).erase()
+    await LogErasure(database, Lifecycle()).run_once()
 
     left = await database.fetchval("SELECT count(address) FROM audit_log")
     completed = await database.fetchval("SELECT completed_at::date::text FROM account_deletions")
@@ -275,21 +275,21 @@ async def test_the_operator_hears_of_what_is_not_confirmed_within_a_day(
     await delete_own(auth, session)
     lifecycle = Lifecycle()
     overdue = OverdueDeletions(auth.database, lifecycle)
-    await overdue.look()
+    await overdue.run_once()
     assert lifecycle.conditions.listing() == []
 
     await auth.database.execute(
         "UPDATE account_deletions SET requested_at = now() - interval '25 hours'"
     )
     await confirm(auth, user_id, "files")
-    await overdue.look()
+    await overdue.run_once()
     [condition] = lifecycle.conditions.listing()
     assert condition.name == CONDITION
     assert "jobs and mail and realtime did not confirm" in condition.problem
 
     for service in SERVICES:
         await confirm(auth, user_id, service)
-    await overdue.look()
+    await overdue.run_once()
     assert lifecycle.conditions.listing() == []
 
 

@@ -98,7 +98,7 @@ async def test_answers_are_kept_for_a_day_and_pruned(
     await house.database.execute(
         "UPDATE idempotent_answers SET answered_at = now() - interval '25 hours' WHERE key = 'k'"
     )
-    assert await AnswerPruning(house.database, Lifecycle()).prune() == 1
+    assert await AnswerPruning(house.database, Lifecycle()).run_once() == 1
     assert await house.value("SELECT key FROM idempotent_answers") == "fresh"
 
 

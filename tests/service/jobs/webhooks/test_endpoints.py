@@ -322,4 +322,4 @@ async def test_pages_of_the_log(webhooks: Webhooks) -> None:
 
 async def prune(webhooks: Webhooks, **arguments: int) -> None:
     pruning = LogPruning(webhooks.database, Lifecycle(), keep=timedelta(days=30))
-    await pruning.prune(**arguments)
+    await pruning.run_once(**arguments)
