@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hashlib
 import hmac
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel
 from services.auth import store
 from services.auth.master_key import MasterKey
 from services.auth.records import Link
+from services.auth.secret_hashes import hash_secret
 from shared.chassis.database import Executor
 
 _ID_BYTES = 16
@@ -32,7 +32,7 @@ class LinkTokens:
 
     def hash(self, purpose: str, link_id: UUID) -> bytes:
         """Return what is stored of the token."""
-        return hashlib.sha256(link_id.bytes + self._mac(purpose, link_id)).digest()
+        return hash_secret(link_id.bytes + self._mac(purpose, link_id))
 
     def code(self, purpose: str, link_id: UUID) -> str:
         """Return six digits that stand for the link on another device."""
@@ -50,7 +50,7 @@ class LinkTokens:
         link_id = UUID(bytes=data[:_ID_BYTES])
         if not hmac.compare_digest(data[_ID_BYTES:], self._mac(purpose, link_id)):
             return None
-        return hashlib.sha256(data).digest()
+        return hash_secret(data)
 
     def _mac(self, purpose: str, link_id: UUID) -> bytes:
         return hmac.digest(self._key, purpose.encode() + b"\0" + link_id.bytes, "sha256")

@@ -1,6 +1,5 @@
 """API keys: how programs identify themselves."""
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from services.auth.audit.log import Action, record
 from services.auth.networks import network_of
 from services.auth.records import ApiKeyRow, Device
 from services.auth.revocations import revoke_keys
+from services.auth.secret_hashes import hash_secret
 from services.auth.service_accounts.store import lock_service_account
 from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
@@ -52,7 +52,7 @@ class KeyOwner:
 class ApiKeys:
     """Makes, renames, ends and exchanges API keys, each act logged in its own transaction.
 
-    A key is 256 random bits, so its plain SHA-256 is stored: there is nothing to guess.
+    A key is 256 random bits, of which only a hash is stored.
     """
 
     def __init__(self, database: Database, outbox: Outbox, issuer: AccessTokenIssuer) -> None:
@@ -82,7 +82,7 @@ class ApiKeys:
                 user_id=owner.user_id,
                 service_account_id=owner.service_account_id,
                 name=request.name,
-                key_hash=_hash(secret),
+                key_hash=hash_secret(secret),
                 scopes=sorted(set(request.scopes)),
                 expires_at=request.expires_at,
             )
@@ -120,7 +120,7 @@ class ApiKeys:
         """
         found = None
         if secret.startswith(KEY_PREFIX):
-            found = await store.find_api_key(self._database, _hash(secret))
+            found = await store.find_api_key(self._database, hash_secret(secret))
         if found is None:
             raise Problem(ProblemCode.API_KEY_INVALID)
         row, keeps_all_scopes = found
@@ -157,10 +157,6 @@ async def _log(
         key_id=str(key_id),
         **details,
     )
-
-
-def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
 
 
 def _require_own_scopes(request: ApiKeyCreate) -> None:

@@ -1,6 +1,5 @@
 """What is left between the two proofs of a log-in."""
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
@@ -12,6 +11,7 @@ from uuid_utils.compat import uuid7
 from services.auth.factors import store
 from services.auth.factors.records import Challenge
 from services.auth.records import Method
+from services.auth.secret_hashes import hash_secret
 from services.auth.store import hold_user
 from shared.chassis.database import Executor, Transaction
 from shared.chassis.errors import Problem
@@ -79,7 +79,7 @@ class Challenges:
             transaction,
             challenge_id=uuid7(),
             user_id=user_id,
-            token_hash=_hash(token),
+            token_hash=hash_secret(token),
             first=first,
             token_delivery=token_delivery,
             lifetime=CHALLENGE_LIFETIME,
@@ -88,7 +88,7 @@ class Challenges:
 
     async def find(self, transaction: Transaction, token: str) -> Challenge:
         """Return the live challenge of a token, locked. Raises a 401 `mfa_token_invalid`."""
-        token_hash = _hash(token)
+        token_hash = hash_secret(token)
         user_id = await store.find_challenge_owner(transaction, token_hash)
         if user_id is not None:
             # The account first, as everywhere: whoever ends its log-ins locks it before them.
@@ -112,7 +112,3 @@ class Challenges:
             return False
         await store.delete_challenge(transaction, challenge.id)
         return True
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

@@ -1,11 +1,11 @@
 """Recovery codes: what gets somebody in whose second factor is lost, each once."""
 
-import hashlib
 import secrets
 from typing import Final
 from uuid import UUID
 
 from services.auth.factors import store
+from services.auth.secret_hashes import hash_secret
 from shared.chassis.database import Transaction
 
 CODES: Final = 10
@@ -29,7 +29,7 @@ def new_codes() -> list[str]:
 def hash_code(code: str) -> bytes:
     """Return what is stored of a code, however it was typed: case, spaces and hyphens are free."""
     typed = "".join(code.split()).replace("-", "").lower().translate(_MISREAD)
-    return hashlib.sha256(typed.encode()).digest()
+    return hash_secret(typed)
 
 
 async def renew_codes(transaction: Transaction, user_id: UUID) -> list[str]:

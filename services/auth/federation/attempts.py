@@ -92,10 +92,5 @@ class AttemptCookie:
         return f"__Host-{name}" if self._secure else name
 
 
-def hash_secret(secret: str) -> bytes:
-    """Return what is stored of a state or a cookie, each 256 random bits."""
-    return hashlib.sha256(secret.encode()).digest()
-
-
 def _base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -9,12 +9,7 @@ from uuid import UUID
 
 from services.auth.entrance import FactorRequired
 from services.auth.federation import store
-from services.auth.federation.attempts import (
-    ATTEMPT_LIFETIME,
-    Attempt,
-    AttemptSecrets,
-    hash_secret,
-)
+from services.auth.federation.attempts import ATTEMPT_LIFETIME, Attempt, AttemptSecrets
 from services.auth.federation.errors import ProviderUnavailable, UntrustedAnswer
 from services.auth.federation.exchange import CodeExchange
 from services.auth.federation.identities import Identities
@@ -22,6 +17,7 @@ from services.auth.federation.presets import PRESETS, Preset
 from services.auth.federation.providers import Metadata, Providers
 from services.auth.federation.records import Connection, Profile
 from services.auth.records import Device
+from services.auth.secret_hashes import hash_secret
 from services.auth.sessions import Grant
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem

@@ -1,6 +1,5 @@
 """Logging in by mail: a link for any device, or six digits for the one that asked."""
 
-import hashlib
 import hmac
 import secrets
 from datetime import timedelta
@@ -17,6 +16,7 @@ from services.auth.mailing.limits import MailLimits
 from services.auth.mailing.mails import AccountMails
 from services.auth.mailing.store import Counted, Mail, TakenLink, take_link
 from services.auth.records import Account, Device, Method
+from services.auth.secret_hashes import hash_secret
 from services.auth.sessions import Grant
 from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
@@ -74,7 +74,7 @@ class MagicLinks:
             if await self._mail_limits.may_send(transaction, Counted.MAIL, address, device):
                 link_id = await self._mails.send(transaction, mail)
                 await store.insert_request(
-                    transaction, link_id=link_id, request_hash=_hash(request_id)
+                    transaction, link_id=link_id, request_hash=hash_secret(request_id)
                 )
         return request_id
 
@@ -100,7 +100,7 @@ class MagicLinks:
         link is spent or five codes were wrong, and 429 after too many wrong codes for one address
         within a day: the link still works then.
         """
-        request_hash = _hash(request_id)
+        request_hash = hash_secret(request_id)
         email = await store.find_request_address(self._database, request_hash)
         if email is None:
             raise Problem(ProblemCode.LINK_INVALID)
@@ -149,7 +149,3 @@ class MagicLinks:
             token_delivery=token_delivery,
             device=device,
         )
-
-
-def _hash(request_id: str) -> bytes:
-    return hashlib.sha256(request_id.encode()).digest()

@@ -1,6 +1,5 @@
 """Asking passkeys to sign, and checking what they signed: each challenge is good once."""
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
@@ -19,6 +18,7 @@ from services.auth.passkeys.relying_party import (
     challenge_of,
 )
 from services.auth.records import Device, Method
+from services.auth.secret_hashes import hash_secret
 from shared.chassis.database import Executor, Transaction
 from shared.schemas.api.passkeys import PasskeyCredential
 
@@ -33,7 +33,7 @@ class PasskeyChallenges:
         """Return a new challenge, in place of the asker's last one for the same purpose."""
         challenge = secrets.token_bytes(_CHALLENGE_BYTES)
         await store.put_challenge(
-            executor, _hash(challenge), purpose, asker, lifetime=CHALLENGE_LIFETIME
+            executor, hash_secret(challenge), purpose, asker, lifetime=CHALLENGE_LIFETIME
         )
         return challenge
 
@@ -47,7 +47,7 @@ class PasskeyChallenges:
         challenge = challenge_of(client_data)
         if challenge is None:
             return None
-        taken = await store.take_challenge(transaction, _hash(challenge), purpose, asker)
+        taken = await store.take_challenge(transaction, hash_secret(challenge), purpose, asker)
         return challenge if taken else None
 
 
@@ -153,7 +153,3 @@ def _may_prove(passkey: Passkey, credential: PasskeyCredential, asker: Asker | N
     if handle is not None and bytes_of(handle) != passkey.user_id.bytes:
         return False
     return asker is None or passkey.user_id == asker.user_id
-
-
-def _hash(challenge: bytes) -> bytes:
-    return hashlib.sha256(challenge).digest()

@@ -1,6 +1,5 @@
 """From an application's request, by way of its user, to a code."""
 
-import hashlib
 import re
 import secrets
 import time
@@ -19,6 +18,7 @@ from services.auth.provider.forms import has_nul
 from services.auth.provider.store import BrowserSession, Client, NewGrant, UsedCode
 from services.auth.records import Device
 from services.auth.refresh_tokens import RefreshTokens
+from services.auth.secret_hashes import hash_secret
 from services.auth.sessions import REUSE_GRACE
 from services.auth.store import hold_user
 from shared.chassis.database import Database
@@ -160,7 +160,7 @@ class Authorization:
             await store.insert_grant(transaction, grant, lifetime=GRANT_LIFETIME)
             await store.insert_code(
                 transaction,
-                hash_code(code),
+                hash_secret(code),
                 UsedCode(grant.id, request.redirect_uri, request.code_challenge),
                 lifetime=CODE_LIFETIME,
             )
@@ -219,11 +219,6 @@ class Authorization:
             prompts=prompts,
             max_age=None if max_age is None else int(max_age),
         )
-
-
-def hash_code(code: str) -> bytes:
-    """Return what is stored of a code."""
-    return hashlib.sha256(code.encode()).digest()
 
 
 def _require_supported(parameters: Mapping[str, str]) -> None:

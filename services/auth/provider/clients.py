@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hashlib
 import hmac
 import secrets
 from dataclasses import replace
@@ -13,6 +12,7 @@ from urllib.parse import unquote_plus, urlsplit
 from services.auth.provider import store
 from services.auth.provider.errors import OAuthError
 from services.auth.provider.store import Client
+from services.auth.secret_hashes import hash_secret
 from services.auth.signing_keys import Algorithm
 from shared.chassis.database import Executor
 from shared.chassis.errors import Problem
@@ -34,7 +34,7 @@ def new_client(request: OAuthClientCreate) -> tuple[Client, str | None]:
     client = Client(
         id=f"client-{secrets.token_hex(_ID_BYTES)}",
         name=request.name,
-        secret_hash=None if secret is None else _hash(secret),
+        secret_hash=None if secret is None else hash_secret(secret),
         redirect_uris=tuple(request.redirect_uris),
         post_logout_redirect_uris=tuple(request.post_logout_redirect_uris),
         scopes=tuple(scope for scope in SCOPES if scope in request.scopes),
@@ -88,7 +88,7 @@ def with_new_secret(client: Client) -> tuple[Client, str]:
             ProblemCode.VALIDATION_FAILED, errors=[FieldError(field="client_id", message=message)]
         )
     secret = secrets.token_urlsafe(_SECRET_BYTES)
-    return replace(client, secret_hash=_hash(secret)), secret
+    return replace(client, secret_hash=hash_secret(secret)), secret
 
 
 def may_redirect(client: Client, uri: str) -> bool:
@@ -113,7 +113,7 @@ async def authenticate(
         if secret is not None:
             raise OAuthError("invalid_client", "A public client has no secret.", status=401)
         return client
-    if secret is None or not hmac.compare_digest(_hash(secret), client.secret_hash):
+    if secret is None or not hmac.compare_digest(hash_secret(secret), client.secret_hash):
         raise OAuthError("invalid_client", "The client's secret is wrong.", status=401)
     return client
 
@@ -189,7 +189,3 @@ def _same_but_port(uri: str, registered: str) -> bool:
 def _host(netloc: str) -> str:
     host, bracket, _ = netloc.partition("]")
     return host + bracket if bracket else netloc.partition(":")[0]
-
-
-def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()

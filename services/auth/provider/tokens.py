@@ -19,12 +19,12 @@ from uuid_utils.compat import uuid7
 
 from services.auth.audit.log import Action, record
 from services.auth.provider import store
-from services.auth.provider.authorization import hash_code
 from services.auth.provider.errors import OAuthError
 from services.auth.provider.signing import sign, verification_key
 from services.auth.provider.store import Client, Grant
 from services.auth.records import Device
 from services.auth.refresh_tokens import RefreshClaim, RefreshTokens
+from services.auth.secret_hashes import hash_secret
 from services.auth.sessions import REUSE_GRACE
 from services.auth.signing_keys import Algorithm, KeyRing
 from services.auth.token_headers import unverified_header
@@ -73,7 +73,7 @@ class ProviderTokens:
             raise OAuthError("invalid_request", "The parameter code_verifier is missing.")
         if verifier is not None and not _VERIFIER.fullmatch(verifier):
             raise OAuthError("invalid_grant", "The code_verifier is malformed.")
-        code_hash = hash_code(_required(form, "code"))
+        code_hash = hash_secret(_required(form, "code"))
         redirect_uri = _required(form, "redirect_uri")
         code = await store.use_code(self._database, code_hash)
         if code is None:
