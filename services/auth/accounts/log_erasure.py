@@ -6,7 +6,6 @@ from uuid import UUID
 
 from services.auth.accounts import store
 from services.auth.accounts.deletions import OWN_SERVICE, confirm
-from services.auth.accounts.store import Acts
 from shared.chassis.database import Database
 from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.periodic import PeriodicTask
@@ -39,15 +38,12 @@ class LogErasure(PeriodicTask):
     async def run_once(self, *, batch: int = _BATCH_ROWS) -> None:
         """Erase the log of every account that was deleted a while ago. Raises Unavailable."""
         while user_id := await store.find_unerased(self._database, OWN_SERVICE, AFTER):
-            for acts in Acts:
-                await self._strip(acts, user_id, batch)
+            await self._strip(user_id, batch)
             async with self._database.transaction() as transaction:
                 await confirm(transaction, user_id, OWN_SERVICE)
 
-    async def _strip(self, acts: Acts, user_id: UUID, batch: int) -> None:
+    async def _strip(self, user_id: UUID, batch: int) -> None:
         last: UUID | None = _FIRST
         while last is not None:
             async with self._database.transaction() as transaction:
-                last = await store.strip_audit_log(
-                    transaction, acts, user_id, after=last, limit=batch
-                )
+                last = await store.strip_audit_log(transaction, user_id, after=last, limit=batch)

@@ -10,28 +10,18 @@ DELETE FROM links WHERE id IN (
     FOR UPDATE SKIP LOCKED
 );
 
--- name: strip_acts_of
--- Take from a page of what somebody did, to whomever, where they were and what they used; that it
--- was done stays. The entries are written anew, because those of the log are never changed. Returns
--- the last entry of the page.
+-- name: strip_audit_log
+-- Take from a page of somebody's entries where they were and what they used; that it was done
+-- stays. Theirs are what they did, to whomever, and what was done to them where nobody knows who it
+-- was: failed log-ins. Where others were stays with their acts. The entries are written anew,
+-- because those of the log are never changed. Returns the last entry of the page.
+-- Each half has an index and is read no further than the page may reach; with OR, each page could
+-- take reading all that there is of somebody.
 WITH page AS (
-    SELECT id FROM audit_log WHERE actor_id = $1 AND id > $2 ORDER BY id LIMIT $3
-), removed AS (
-    DELETE FROM audit_log USING page
-    WHERE audit_log.id = page.id AND coalesce(actor_id, $1) = $1
-      AND (address IS NOT NULL OR user_agent IS NOT NULL)
-    RETURNING audit_log.id, at, action, actor_id, user_id, session_id, details
-), written AS (
-    INSERT INTO audit_log (id, at, action, actor_id, user_id, session_id, details)
-    SELECT id, at, action, actor_id, user_id, session_id, details FROM removed
-)
-SELECT id FROM page ORDER BY id DESC LIMIT 1;
-
--- name: strip_acts_on
--- The same from a page of what was done to somebody: from failed log-ins, where nobody knows who it
--- was. Where others were stays with their acts.
-WITH page AS (
-    SELECT id FROM audit_log WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3
+    (SELECT id FROM audit_log WHERE actor_id = $1 AND id > $2 ORDER BY id LIMIT $3)
+    UNION
+    (SELECT id FROM audit_log WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3)
+    ORDER BY id LIMIT $3
 ), removed AS (
     DELETE FROM audit_log USING page
     WHERE audit_log.id = page.id AND coalesce(actor_id, $1) = $1

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum
 from typing import Final
 from uuid import UUID
 
@@ -44,13 +43,6 @@ class Traces:
     """Of the mail that tells the owner."""
 
 
-class Acts(Enum):
-    """What stands in the log of somebody, by the statement that erases it."""
-
-    BY_THEM = "strip_acts_of"
-    ON_THEM = "strip_acts_on"
-
-
 @dataclass(frozen=True, slots=True)
 class OverdueDeletions:
     """Deletions that were not confirmed in time."""
@@ -78,14 +70,14 @@ async def find_unerased(executor: Executor, service: str, after: timedelta) -> U
 
 
 async def strip_audit_log(
-    transaction: Transaction, acts: Acts, user_id: UUID, *, after: UUID, limit: int
+    transaction: Transaction, user_id: UUID, *, after: UUID, limit: int
 ) -> UUID | None:
     """Take the addresses and browsers of a user from up to `limit` entries behind one.
 
     Returns the last of these entries, None if there are no more.
     """
     await allow_removal(transaction, Removal.ERASURE)
-    last: UUID | None = await transaction.fetchval(SQL[acts.value], user_id, after, limit)
+    last: UUID | None = await transaction.fetchval(SQL["strip_audit_log"], user_id, after, limit)
     return last
 
 
