@@ -214,13 +214,17 @@ WHERE id IN (
 RETURNING id, user_id;
 
 -- name: end_surplus_sessions
--- End the sessions of a user beyond a number, those that were not used for longest.
+-- End the sessions of a user beyond a number, those that were not used for longest. Those within it
+-- are counted apart: a lock would be on the rows that OFFSET passes over too.
 DELETE FROM sessions
 WHERE id IN (
     SELECT id FROM sessions
-    WHERE user_id = $1
-    ORDER BY refreshed_at DESC, id DESC
-    OFFSET $2
+    WHERE id IN (
+        SELECT id FROM sessions
+        WHERE user_id = $1
+        ORDER BY refreshed_at DESC, id DESC
+        OFFSET $2
+    )
     FOR UPDATE SKIP LOCKED
 )
 RETURNING id, user_id;

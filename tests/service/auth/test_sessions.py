@@ -3,10 +3,12 @@
 import asyncio
 import base64
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
 
+from services.auth import store
 from shared.chassis.database import Database
 from tests.service.auth.auth_service import (
     PASSWORD,
@@ -419,3 +421,14 @@ async def test_beyond_a_thousand_the_session_unused_for_longest_ends(
     [ended] = await auth.revoked()
     assert ended not in {claims(session)["sid"], claims(kept)["sid"]}
     assert (await auth.counts())["sessions"] == 1000
+
+
+async def test_sessions_within_a_thousand_are_not_held_while_another_one_opens(
+    auth: AuthService, session: dict[str, Any]
+) -> None:
+    async with auth.database.transaction() as opening:
+        user_id = UUID(session["user"]["id"])
+        assert await store.end_surplus_sessions(opening, user_id, keep=1000) == []
+        async with auth.database.transaction() as other:
+            free = await other.fetch("SELECT id FROM sessions FOR UPDATE SKIP LOCKED")
+    assert [str(row["id"]) for row in free] == [claims(session)["sid"]]
