@@ -33,6 +33,9 @@ class Entrance:
     Each account is read again and held while its session opens: whoever disables it, gives it
     another password or factor, or ends its sessions at the same time comes before, and is heeded,
     or after, and ends that session as well.
+
+    A session that is handed out by cookie takes the place of the one that the browser had. That
+    one ends: its cookie is about to be overwritten, and nobody could end it there any more.
     """
 
     def __init__(
@@ -132,6 +135,7 @@ class Entrance:
             session_id=grant.session_id,
             replaced=str(session.id),
         )
+        await self._replace_in_browser(transaction, grant, device)
         return grant
 
     async def open(
@@ -170,8 +174,40 @@ class Entrance:
         grant = await self._open(
             transaction, account, methods=methods, token_delivery=token_delivery, device=device
         )
+        await self._replace_in_browser(transaction, grant, device)
         token = await self._known_devices.welcome(transaction, account, device, token_delivery)
         return replace(grant, device_token=token)
+
+    async def _replace_in_browser(
+        self, transaction: Transaction, grant: Grant, device: Device
+    ) -> None:
+        """End the session whose refresh cookie the new one's overwrites, if there is one.
+
+        A log-in is the last time that this cookie is seen, so an old one is held against its
+        session here as a refresh would: else a log-in would hide that the session was copied, and
+        the copy would live on. Whoever brings a cookie of theirs to end somebody's session could
+        end it by a refresh or a log-out as well, and stands in the log.
+        """
+        if grant.token_delivery is not TokenDelivery.COOKIE or device.refresh_token is None:
+            return
+        # Another account than the new session's is not held: nothing is done to it but what a
+        # log-out does, which locks the session alone.
+        before = await self._sessions.lock_presented(transaction, device.refresh_token, device)
+        if before is None:
+            return
+        if before.user_id == grant.account.id:
+            # Applications stay signed in: it is the same person at the same browser.
+            await move_sign_ins(transaction, before.id, grant.session_id)
+        await self._sessions.end(transaction, before.id, user_id=before.user_id)
+        await record(
+            transaction,
+            Action.SESSION_ENDED,
+            user_id=before.user_id,
+            actor_id=grant.account.id,
+            session_id=before.id,
+            device=device,
+            replaced_by=str(grant.session_id),
+        )
 
     async def _open(
         self,

@@ -122,6 +122,8 @@ class Device:
     address: IPv4Address | IPv6Address | None
     token: str | None = field(default=None, repr=False)
     """What its long-lived cookie holds; None for a browser that is new, and without cookies."""
+    refresh_token: str | None = field(default=None, repr=False)
+    """What its refresh cookie holds when somebody enters: the session that the browser has."""
 
 
 @dataclass(frozen=True, slots=True)

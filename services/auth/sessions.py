@@ -119,24 +119,47 @@ class Sessions:
             found = await store.lock_session(transaction, claim.session_id)
             if found is not None:
                 session, account, since_refresh = found
-                just_replaced = claim.counter == session.refresh_counter - 1
-                if just_replaced and abs(since_refresh) <= REUSE_GRACE:
+                if _is_just_replaced(claim, session, since_refresh):
                     REFRESHES.labels("repeated").inc()
                     return self._grant(session, account)
-                await self.end(transaction, session.id, user_id=session.user_id)
-                await record(
-                    transaction,
-                    Action.SESSION_COPIED,
-                    user_id=session.user_id,
-                    session_id=session.id,
-                    device=device,
-                )
+                await self._end_copied(transaction, session, device)
         # Raised outside the transaction, which would take the end of the session back otherwise.
         if found is None:
             REFRESHES.labels("invalid").inc()
             raise Problem(ProblemCode.REFRESH_TOKEN_INVALID)
         REFRESHES.labels("reused").inc()
         raise Problem(ProblemCode.REFRESH_TOKEN_REUSED)
+
+    async def lock_presented(
+        self, transaction: Transaction, token: str, device: Device
+    ) -> SessionWithRights | None:
+        """Return the live session that a refresh token opens, locked; None if it opens none.
+
+        The token is judged as `refresh` judges it and not exchanged: one older than the one that
+        was just replaced was copied, and ends the session, which the log tells.
+        """
+        claim = self._tokens.read(token)
+        found = None if claim is None else await store.lock_session(transaction, claim.session_id)
+        if claim is None or found is None:
+            return None
+        session, _, since_refresh = found
+        is_current = claim.counter == session.refresh_counter
+        if is_current or _is_just_replaced(claim, session, since_refresh):
+            return session
+        await self._end_copied(transaction, session, device)
+        return None
+
+    async def _end_copied(
+        self, transaction: Transaction, session: SessionWithRights, device: Device
+    ) -> None:
+        await self.end(transaction, session.id, user_id=session.user_id)
+        await record(
+            transaction,
+            Action.SESSION_COPIED,
+            user_id=session.user_id,
+            session_id=session.id,
+            device=device,
+        )
 
     async def choose_organisation(
         self, transaction: Transaction, session_id: UUID, organisation_id: UUID | None
@@ -181,6 +204,12 @@ class Sessions:
             token_delivery=session.token_delivery,
             refresh_expires_at=session.idle_expires_at,
         )
+
+
+def _is_just_replaced(
+    claim: RefreshClaim, session: SessionWithRights, since_refresh: timedelta
+) -> bool:
+    return claim.counter == session.refresh_counter - 1 and abs(since_refresh) <= REUSE_GRACE
 
 
 def seconds_until(moment: datetime) -> int:

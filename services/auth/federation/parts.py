@@ -45,8 +45,7 @@ async def resources(
             sign_ins,
             origins=core.origins,
             cookie=cookie,
-            refresh_cookie=core.cookie,
-            device_cookie=core.device_cookie,
+            answers=core.answers,
         ),
         ConnectionRoutes(core.database, connections, sign_ins, core.authenticator),
         IdentityRoutes(

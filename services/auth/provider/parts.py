@@ -5,7 +5,6 @@ from ipaddress import ip_network
 from services.auth.core import Core
 from services.auth.provider.authorization import Authorization
 from services.auth.provider.logout_notices import LogoutNotices, NotifyApplication
-from services.auth.provider.reauthentication import Reauthentication
 from services.auth.provider.tokens import ProviderTokens
 from services.auth.refresh_tokens import RefreshTokens
 from services.auth.routes.oauth import OAuthRoutes
@@ -38,12 +37,6 @@ def resources(core: Core) -> tuple[OAuthRoutes, OAuthLogoutRoutes, OAuthClientRo
             core.database,
             authorization,
             tokens,
-            Reauthentication(
-                core.database,
-                core.sessions,
-                RefreshTokens(core.master_key, purpose="oauth-reauthentication"),
-                public_url=issuer,
-            ),
             cookie=core.cookie,
             origins=core.origins,
             issuer=issuer,

@@ -1,5 +1,6 @@
 """Answers that several resources give."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from starlette.requests import Request
@@ -73,8 +74,9 @@ class SessionAnswers:
         self._device_cookie = device_cookie
 
     def device_of(self, request: Request) -> Device:
-        """Return the device of a request that may open a session."""
-        return self._device_cookie.device_of(request)
+        """Return the device of a request that may open a session, and which one it has."""
+        device = self._device_cookie.device_of(request)
+        return replace(device, refresh_token=self._cookie.read(request))
 
     def answer(self, entered: Grant | FactorRequired) -> Response:
         """Return a 200 answer that no cache may keep: a session, or what has to follow."""
@@ -95,9 +97,13 @@ class SessionAnswers:
         )
         response = json_response(session, headers=NO_STORE)
         if not in_body:
-            self._cookie.write(
-                response, grant.refresh_token, max_age=seconds_until(grant.refresh_expires_at)
-            )
-            if grant.device_token is not None:
-                self._device_cookie.write(response, grant.device_token)
+            self.write_cookies(response, grant)
         return response
+
+    def write_cookies(self, response: Response, grant: Grant) -> None:
+        """Have the browser keep a session that was opened for its cookie."""
+        self._cookie.write(
+            response, grant.refresh_token, max_age=seconds_until(grant.refresh_expires_at)
+        )
+        if grant.device_token is not None:
+            self._device_cookie.write(response, grant.device_token)

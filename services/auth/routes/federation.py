@@ -8,18 +8,16 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from services.auth.device_cookie import DeviceCookie
 from services.auth.entrance import FactorRequired
 from services.auth.federation import store
 from services.auth.federation.attempts import AttemptCookie
 from services.auth.federation.sign_ins import Return, SignIns
 from services.auth.metrics import FEDERATED_LOG_INS
 from services.auth.origins import OriginPolicy
-from services.auth.refresh_cookie import RefreshCookie
-from services.auth.routes.answers import NO_STORE
+from services.auth.routes.answers import NO_STORE, SessionAnswers
 from services.auth.routes.oauth import SIGN_IN_PAGE
 from services.auth.routes.pages import SECURITY_HEADERS
-from services.auth.sessions import Grant, seconds_until
+from services.auth.sessions import Grant
 from shared.chassis.database import Database
 from shared.chassis.errors import Problem
 from shared.chassis.http import json_response, problem_response
@@ -50,15 +48,13 @@ class FederationRoutes:
         *,
         origins: OriginPolicy,
         cookie: AttemptCookie,
-        refresh_cookie: RefreshCookie,
-        device_cookie: DeviceCookie,
+        answers: SessionAnswers,
     ) -> None:
         self._database = database
         self._sign_ins = sign_ins
         self._origins = origins
         self._cookie = cookie
-        self._refresh_cookie = refresh_cookie
-        self._device_cookie = device_cookie
+        self._answers = answers
 
     def routes(self) -> list[Route]:
         """Return the routes of this resource."""
@@ -90,7 +86,7 @@ class FederationRoutes:
                 request.path_params["connection_id"],
                 await _parameters(request),
                 browser=self._cookie.read(request, posted=posted),
-                device=self._device_cookie.device_of(request),
+                device=self._answers.device_of(request),
             )
         except Problem as problem:
             returned = Return("/", problem)
@@ -122,13 +118,8 @@ class FederationRoutes:
             return _see_other(f"{returned.return_to}#{told}")
         if not isinstance(returned.outcome, Grant):
             return _see_other(returned.return_to)
-        grant = returned.outcome
         response = _see_other(_welcoming(returned.return_to))
-        self._refresh_cookie.write(
-            response, grant.refresh_token, max_age=seconds_until(grant.refresh_expires_at)
-        )
-        if grant.device_token is not None:
-            self._device_cookie.write(response, grant.device_token)
+        self._answers.write_cookies(response, returned.outcome)
         return response
 
 

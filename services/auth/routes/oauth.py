@@ -21,7 +21,6 @@ from services.auth.provider.authorization import (
 )
 from services.auth.provider.errors import OAuthError
 from services.auth.provider.forms import read_form
-from services.auth.provider.reauthentication import Reauthentication
 from services.auth.provider.store import Client
 from services.auth.provider.tokens import TOKEN_SECONDS, ProviderTokens, Tokens
 from services.auth.refresh_cookie import RefreshCookie
@@ -53,7 +52,6 @@ class OAuthRoutes:
         database: Database,
         authorization: Authorization,
         tokens: ProviderTokens,
-        reauthentication: Reauthentication,
         *,
         cookie: RefreshCookie,
         origins: OriginPolicy,
@@ -62,7 +60,6 @@ class OAuthRoutes:
         self._database = database
         self._authorization = authorization
         self._tokens = tokens
-        self._reauthentication = reauthentication
         self._cookie = cookie
         self._origins = origins
         self._issuer = issuer
@@ -135,16 +132,12 @@ class OAuthRoutes:
         needs = await self._authorization.needs(asked, session)
         if not needs and session is not None:
             device = device_of(request)
-            answer = _see_other(await self._authorization.grant(asked, session, device))
-        elif "none" in asked.prompts:
+            return _see_other(await self._authorization.grant(asked, session, device))
+        if "none" in asked.prompts:
             code = "login_required" if needs == "login" else "consent_required"
             said = self._authorization.refuse(asked, code, "Somebody has to be asked.")
-            answer = _see_other(said)
-        else:
-            answer = _see_other(f"{SIGN_IN_PAGE}?{urlencode(parameters)}")
-        if session is not None and needs != "login":
-            await self._reauthentication.finish(request, answer, session)
-        return answer
+            return _see_other(said)
+        return _see_other(f"{SIGN_IN_PAGE}?{urlencode(parameters)}")
 
     async def interact(self, request: Request) -> Response:
         """Answer with what the page has to ask for."""
@@ -157,10 +150,7 @@ class OAuthRoutes:
             email=None if session is None else session.email,
             scopes=[text for scope, text in SCOPES.items() if scope in asked.scopes],
         )
-        response = json_response(answer, headers=NO_STORE)
-        if session is not None and needs == "login":
-            self._reauthentication.begin(response, session)
-        return response
+        return json_response(answer, headers=NO_STORE)
 
     async def decide(self, request: Request) -> Response:
         """Take what somebody said to the request, and answer with where the browser goes."""

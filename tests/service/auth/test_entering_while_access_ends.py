@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from services.auth.passwords import hash_password
+from services.auth.store import lock_user
 from tests.service.auth.auth_service import PASSWORD, AuthService, assert_problem, bearer, claims
 from tests.service.auth.authenticator import enrol, mfa_token, second_step
 from tests.service.auth.held_account import while_held
@@ -52,6 +53,45 @@ async def test_a_disabled_account_opens_nothing(
 
     assert_problem(entering.result(), 403, "account_disabled")
     assert await auth.database.fetch("SELECT id FROM sessions") == before
+
+
+@pytest.mark.usefixtures("session")
+async def test_whoever_is_disabled_meanwhile_replaces_no_session(auth: AuthService) -> None:
+    """What ends the access of one account says nothing of the other one's browser session."""
+    await auth.register("grace@example.com")
+    other = {"email": "grace@example.com", "password": PASSWORD}
+    others = (await auth.post("/v1/auth/login", other)).json()
+    before = await auth.counts()
+
+    async def enter() -> Any:
+        return await auth.post("/v1/auth/login", {"email": EMAIL, "password": PASSWORD})
+
+    async with while_held(auth, EMAIL, enter) as (entering, transaction):
+        await transaction.execute(f"{DISABLE} WHERE email = $1", EMAIL)
+
+    assert_problem(entering.result(), 403, "account_disabled")
+    assert await auth.counts() == before
+    assert (await auth.client.get("/v1/auth/me", headers=bearer(others))).status_code == 200
+
+
+async def test_a_log_in_of_another_account_does_not_wait_for_who_is_being_disabled(
+    auth: AuthService, session: dict[str, Any]
+) -> None:
+    """Its browser's session ends in either order, as by a log-out, and once."""
+    await auth.register("grace@example.com")
+    await auth.post("/v1/auth/login", {"email": EMAIL, "password": PASSWORD})
+    await auth.forget_events()
+    other = {"email": "grace@example.com", "password": PASSWORD}
+    user_id = UUID(session["user"]["id"])
+
+    async with auth.database.transaction() as transaction:
+        await lock_user(transaction, user_id)
+        entered = await auth.post("/v1/auth/login", other)
+        sessions = await transaction.fetch("SELECT id FROM sessions WHERE user_id = $1", user_id)
+
+    assert entered.status_code == 200, entered.text
+    assert [str(row["id"]) for row in sessions] == [claims(session)["sid"]]
+    assert await auth.event_types() == ["session.revoked", "notice.requested"]
 
 
 @pytest.mark.usefixtures("session")

@@ -183,6 +183,25 @@ async def test_s20_another_subject_with_a_verified_address_is_the_addresss_owner
     assert "Other House" in mail["variables"]["change"]
 
 
+async def test_it_takes_the_place_of_the_session_that_the_browser_had(
+    browser: Browser, provider: ScriptedProvider
+) -> None:
+    await browser.log_in(provider)
+    first = await browser.session()
+    await browser.log_in(provider)
+    second = await browser.session()
+    assert await browser.auth.revoked() == {claims(first)["sid"]}
+
+    # A form of another site comes without the Lax cookie: there is nothing to replace then.
+    brought = provider.log_in(await browser.start())
+    held = browser.cookies.pop("freehold_refresh")
+    assert (await browser.come_back(brought)).status_code == 303
+    assert browser.cookies["freehold_refresh"] != held
+    assert await browser.auth.revoked() == {claims(first)["sid"]}
+    rows = await browser.auth.database.fetch("SELECT id::text FROM sessions")
+    assert claims(second)["sid"] in {row["id"] for row in rows}
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -70,7 +70,8 @@ async def test_a_new_account_and_the_same_again(houses: Houses) -> None:
         session = await browser.session()
         assert session["user"]["email"] == EMAIL
         assert claims(session)["amr"] == ["federated"]
-    assert await houses.here.event_types() == ["user.registered"]
+    # The second session takes the place of the first.
+    assert await houses.here.event_types() == ["user.registered", "session.revoked"]
     row = await houses.here.database.fetchrow("SELECT issuer, subject FROM identities")
     known = await houses.there.database.fetchval("SELECT id FROM users WHERE email = $1", EMAIL)
     assert row is not None

@@ -5,11 +5,13 @@ import hashlib
 from typing import Any
 from uuid import uuid4
 
+import httpx2
 import pytest
 
 from services.auth.passkeys.store import delete_expired
 from shared.chassis.database import Database
 from tests.service.auth.auth_service import (
+    PASSWORD,
     AuthService,
     assert_problem,
     bearer,
@@ -74,6 +76,30 @@ async def test_the_refresh_token_goes_into_the_cookie_unless_asked_for(
 
     assert answer.json()["refresh_token"] is None
     assert answer.headers["set-cookie"].startswith("__Host-freehold_refresh=")
+
+
+@pytest.mark.parametrize("has_to_follow", [False, True])
+async def test_it_takes_the_place_of_the_session_that_the_browser_had(
+    auth: AuthService,
+    passkey: SoftwareAuthenticator,
+    has_to_follow: bool,  # noqa: FBT001 - a parameter of the table
+) -> None:
+    async def enter(cookie: str) -> httpx2.Response:
+        path, begin, named = "/v1/auth/passkeys/session", "/v1/auth/passkeys/options", {}
+        if has_to_follow:
+            path, begin = "/v1/auth/mfa/passkey/verify", "/v1/auth/mfa/passkey/options"
+            body = {"email": EMAIL, "password": PASSWORD}
+            answer = await auth.post("/v1/auth/login", body, cookie=cookie)
+            named = {"mfa_token": answer.json()["mfa_token"]}
+        asked = await options(auth, begin, named)
+        body = {"credential": passkey.sign(asked), **named}
+        return await auth.post(path, body, cookie=cookie)
+
+    first = await enter("")
+    second = await enter(first.headers["set-cookie"].partition(";")[0])
+
+    assert await auth.revoked() == {claims(first.json())["sid"]}
+    assert claims(second.json())["sid"] != claims(first.json())["sid"]
 
 
 @pytest.mark.parametrize(
