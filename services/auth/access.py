@@ -47,8 +47,8 @@ def require_recent(identity: Identity) -> UUID:
     """Return the user if they proved who they are within the last ten minutes.
 
     What takes an account over, or gives access that outlives the session, asks for it: factors,
-    passwords, addresses, deletion, keys. Raises a 403 problem `reauthentication_required`
-    otherwise, and one for whoever acts in somebody's name.
+    passwords, addresses, deletion, keys, invitations. Raises a 403 problem
+    `reauthentication_required` otherwise, and one for whoever acts in somebody's name.
     """
     user_id = require_own_session(identity)
     if time.time() - identity.authenticated_at > RECENT_SECONDS:

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from services.auth.access import require_recent
 from services.auth.audit.log import Action, record, record_each
 from services.auth.organisations import store
 from services.auth.organisations.access import Act, is_lower, may, require, standing
@@ -54,7 +55,8 @@ class Members:
         If the new role may do less, sessions that chose the organisation end, and invitations are
         withdrawn that the member could not send any more; a higher one stands in the next access
         token. Raises 404 for a stranger or who is no member, 403 for roles
-        above the caller's, 409 for the last owner.
+        above the caller's, and for a higher role unless the caller has proved lately who they are,
+        409 for the last owner.
         """
         async with self._database.transaction() as transaction:
             own, member = await self._locked(transaction, organisation_id, user_id, identity)
@@ -70,6 +72,8 @@ class Members:
                     organisation_id=organisation_id,
                     keep=[given for given in OrganisationRole if may(role, Act.INVITE, given)],
                 )
+            else:
+                require_recent(identity)
             await store.set_member_role(transaction, organisation_id, user_id, role)
             await self._outbox.emit(
                 transaction,

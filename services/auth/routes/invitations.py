@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.auth.access import require_own_session
+from services.auth.access import require_own_session, require_recent
 from services.auth.devices import device_of
 from services.auth.organisations.invitations import Invitations
 from services.auth.routes.answers import NO_STORE
@@ -39,8 +39,12 @@ class InvitationRoutes:
         ]
 
     async def create(self, request: Request) -> Response:
-        """Invite an address; the answer is the same whether or not it has an account."""
-        identity = await self._identify(request)
+        """Invite an address, which takes a fresh proof of who asks.
+
+        The answer is the same whether or not the address has an account.
+        """
+        identity = await self._authenticator.identify(request)
+        require_recent(identity)
         body = await read_json(request, InvitationCreate)
         row = await self._invitations.invite(
             organisation_id(request), body, identity, device_of(request)

@@ -123,7 +123,7 @@ class OrganisationRoutes:
         return json_response(Page[Member](items=items, next=cursor), headers=NO_STORE)
 
     async def update_member(self, request: Request) -> Response:
-        """Give a member another role."""
+        """Give a member another role; a higher one takes a fresh proof of who asks."""
         identity = await self._authenticator.identify(request)
         require_own_session(identity)
         body = await read_json(request, MemberUpdate)

@@ -76,8 +76,8 @@ ORGANISATION_ROUTES: Final = (
         path=_MEMBER,
         service="auth",
         access=Access.USER,
-        summary="Give a member another role, none above your own; a lower one ends the sessions in "
-        "which they chose the organisation",
+        summary="Give a member another role, none above your own; a higher one takes a proof of "
+        "the last ten minutes, a lower one ends the sessions in which they chose the organisation",
         request=organisations.MemberUpdate,
         answer=organisations.Member,
     ),
@@ -94,8 +94,9 @@ ORGANISATION_ROUTES: Final = (
         path=f"{_ONE}/invitations",
         service="auth",
         access=Access.USER,
-        summary="Invite an address by mail, for a week; a second invitation replaces the first, "
-        "and the answer does not tell whether the address has an account",
+        summary="Invite an address by mail, for a week; takes a proof of the last ten minutes. A "
+        "second invitation replaces the first, and the answer does not tell whether the address "
+        "has an account",
         status=201,
         request=organisations.InvitationCreate,
         answer=organisations.Invitation,
