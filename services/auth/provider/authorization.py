@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from services.auth.audit.log import Action, record
 from services.auth.provider import clients, store
 from services.auth.provider.errors import OAuthError
-from services.auth.provider.forms import has_nul
+from services.auth.provider.forms import can_be_kept
 from services.auth.provider.store import BrowserSession, Client, NewGrant, UsedCode
 from services.auth.records import Device
 from services.auth.refresh_tokens import RefreshTokens
@@ -83,7 +83,7 @@ class Authorization:
         """
         # Without a value it counts as left out (RFC 6749).
         parameters = {name: text for name, text in parameters.items() if text}
-        if has_nul(parameters):
+        if not can_be_kept(parameters):
             raise UnsafeRequestError("The application sent a request that cannot be read.")
         client = await store.find_client(self._database, parameters.get("client_id", ""))
         if client is None:

@@ -1,5 +1,6 @@
 """Forms, in which applications and browsers send what they ask."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl
@@ -10,6 +11,7 @@ from services.auth.provider.errors import OAuthError
 
 FORM: Final = "application/x-www-form-urlencoded"
 _LARGEST_FORM: Final = 16 * 1024
+_UNKEPT: Final = re.compile("[\0\ud800-\udfff]")
 
 
 async def read_form(request: Request) -> dict[str, str]:
@@ -30,11 +32,14 @@ async def read_form(request: Request) -> dict[str, str]:
     if len(pairs) != len(dict(pairs)):
         raise OAuthError("invalid_request", "A parameter came twice.")
     form = dict(pairs)
-    if has_nul(form):
+    if not can_be_kept(form):
         raise OAuthError("invalid_request", "A parameter holds a NUL character.")
     return form
 
 
-def has_nul(parameters: Mapping[str, str]) -> bool:
-    """Tell whether parameters hold a character that PostgreSQL keeps in no text."""
-    return any("\0" in text for pair in parameters.items() for text in pair)
+def can_be_kept(parameters: Mapping[str, str]) -> bool:
+    """Tell whether parameters are text that PostgreSQL keeps and an address can hold.
+
+    NUL is not, and neither is half of a surrogate pair, which JSON can bring.
+    """
+    return not any(_UNKEPT.search(text) for pair in parameters.items() for text in pair)

@@ -92,6 +92,19 @@ async def test_a_request_with_a_nul_is_refused_on_a_page(
     assert await application.auth.database.fetchval("SELECT count(*) FROM oauth_grants") == 0
 
 
+@pytest.mark.parametrize("name", ["client_id", "redirect_uri", "nonce", "state", "other", "\ud800"])
+async def test_a_decision_with_half_a_character_is_refused(
+    application: Application, name: str
+) -> None:
+    body = {"parameters": application.request(**{name: "a\ud800b"}), "allow": True}
+    headers = {"Cookie": application.cookie, "Content-Type": "application/json"}
+    answer = await application.auth.client.post(
+        "/oauth2/consent", content=json.dumps(body), headers=headers
+    )
+    assert_problem(answer, 422, "validation_failed")
+    assert await application.auth.database.fetchval("SELECT count(*) FROM oauth_grants") == 0
+
+
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:1\0/callback", "http://127.0.0.1:x/callback"])
 async def test_the_port_on_loopback_is_a_number(application: Application, uri: str) -> None:
     await application.register(
