@@ -1,11 +1,12 @@
 """From an application's request, by way of its user, to a code."""
 
+import hashlib
 import re
 import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -33,6 +34,7 @@ _CODE_BYTES: Final = 32
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _NEW_LOG_IN: Final = frozenset({"login", "select_account"})
 """Prompts that a log-in fulfils: a browser has one account at a time, so another one logs in."""
+FINGERPRINT_BYTES: Final = 16
 _LONGEST_STATE: Final = 2048
 _LONGEST_NONCE: Final = 512
 
@@ -57,6 +59,13 @@ class AuthorizationRequest:
     """Seconds since the user last proved who they are."""
     subject: str | None = None
     """Who it has to be, by the ID token that the application sent along as a hint."""
+    fingerprint: bytes
+    """The same for the same parameters, whatever their order."""
+
+    @property
+    def asks_for_log_in(self) -> bool:
+        """Whether it may not be enough that somebody is signed in."""
+        return bool(self.prompts & _NEW_LOG_IN) or self.max_age is not None
 
 
 class RedirectError(Exception):
@@ -117,14 +126,26 @@ class Authorization:
             self._database, claim.session_id, claim.counter, grace=REUSE_GRACE
         )
 
-    async def needs(self, request: AuthorizationRequest, session: BrowserSession | None) -> str:
-        """Return what has to happen before a code: `login`, `consent`, or an empty text."""
-        if session is None or request.prompts & _NEW_LOG_IN:
+    async def now(self) -> datetime:
+        """Return the time by the clock that sessions are opened by."""
+        return await store.now(self._database)
+
+    async def needs(
+        self,
+        request: AuthorizationRequest,
+        session: BrowserSession | None,
+        *,
+        waiting_since: datetime | None,
+    ) -> str:
+        """Return what has to happen before a code: `login`, `consent`, or an empty text.
+
+        `waiting_since` is when the same request was found to need a log-in, if it was: a session
+        that was opened since then is that log-in.
+        """
+        if session is None or request.subject not in {None, str(session.user_id)}:
             return "login"
-        if request.subject not in {None, str(session.user_id)}:
-            return "login"
-        age = time.time() - session.authenticated_at.timestamp()
-        if request.max_age is not None and age > request.max_age:
+        is_new = waiting_since is not None and session.authenticated_at > waiting_since
+        if not is_new and _is_too_old(request, session):
             return "login"
         if request.client.is_trusted and "consent" not in request.prompts:
             return ""
@@ -218,7 +239,20 @@ class Authorization:
             code_challenge=parameters.get("code_challenge"),
             prompts=prompts,
             max_age=None if max_age is None else int(max_age),
+            fingerprint=_fingerprint(parameters),
         )
+
+
+def _fingerprint(parameters: Mapping[str, str]) -> bytes:
+    text = urlencode(sorted(parameters.items()))
+    return hashlib.sha256(text.encode()).digest()[:FINGERPRINT_BYTES]
+
+
+def _is_too_old(request: AuthorizationRequest, session: BrowserSession) -> bool:
+    if request.prompts & _NEW_LOG_IN:
+        return True
+    age = time.time() - session.authenticated_at.timestamp()
+    return request.max_age is not None and age > request.max_age
 
 
 def _require_supported(parameters: Mapping[str, str]) -> None:

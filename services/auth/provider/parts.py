@@ -5,6 +5,7 @@ from ipaddress import ip_network
 from services.auth.core import Core
 from services.auth.provider.authorization import Authorization
 from services.auth.provider.logout_notices import LogoutNotices, NotifyApplication
+from services.auth.provider.reauthentication import Reauthentication
 from services.auth.provider.tokens import ProviderTokens
 from services.auth.refresh_tokens import RefreshTokens
 from services.auth.routes.oauth import OAuthRoutes
@@ -37,6 +38,7 @@ def resources(core: Core) -> tuple[OAuthRoutes, OAuthLogoutRoutes, OAuthClientRo
             core.database,
             authorization,
             tokens,
+            Reauthentication(core.master_key, public_url=issuer),
             cookie=core.cookie,
             origins=core.origins,
             issuer=issuer,

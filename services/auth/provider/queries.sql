@@ -58,6 +58,10 @@ WHERE sessions.id = $1
   AND sessions.idle_expires_at > now() AND sessions.expires_at > now()
   AND sessions.impersonator_id IS NULL AND users.disabled_at IS NULL;
 
+-- name: now
+-- The time by the clock that sessions are opened by.
+SELECT clock_timestamp();
+
 -- name: find_consent
 -- What a user allowed an application before.
 SELECT scopes FROM oauth_consents WHERE user_id = $1 AND client_id = $2;

@@ -196,6 +196,12 @@ async def find_browser_session(
     return None if row is None else BrowserSession(**dict(row))
 
 
+async def now(executor: Executor) -> datetime:
+    """Return the time by the database's clock."""
+    moment: datetime = await executor.fetchval(SQL["now"])
+    return moment
+
+
 async def find_consent(executor: Executor, user_id: UUID, client_id: str) -> frozenset[str]:
     """Return the scopes that a user allowed an application before."""
     scopes = await executor.fetchval(SQL["find_consent"], user_id, client_id)

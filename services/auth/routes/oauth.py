@@ -21,7 +21,8 @@ from services.auth.provider.authorization import (
 )
 from services.auth.provider.errors import OAuthError
 from services.auth.provider.forms import read_form
-from services.auth.provider.store import Client
+from services.auth.provider.reauthentication import Reauthentication
+from services.auth.provider.store import BrowserSession, Client
 from services.auth.provider.tokens import TOKEN_SECONDS, ProviderTokens, Tokens
 from services.auth.refresh_cookie import RefreshCookie
 from services.auth.routes.answers import NO_STORE
@@ -52,6 +53,7 @@ class OAuthRoutes:
         database: Database,
         authorization: Authorization,
         tokens: ProviderTokens,
+        reauthentication: Reauthentication,
         *,
         cookie: RefreshCookie,
         origins: OriginPolicy,
@@ -60,6 +62,7 @@ class OAuthRoutes:
         self._database = database
         self._authorization = authorization
         self._tokens = tokens
+        self._reauthentication = reauthentication
         self._cookie = cookie
         self._origins = origins
         self._issuer = issuer
@@ -129,28 +132,36 @@ class OAuthRoutes:
         session = await self._authorization.session(self._cookie.read(request))
         if session is None and request.method == "POST":
             return _see_other(f"{AUTHORIZE}?{urlencode(parameters)}")
-        needs = await self._authorization.needs(asked, session)
+        needs = await self._needs(request, asked, session)
         if not needs and session is not None:
             device = device_of(request)
-            return _see_other(await self._authorization.grant(asked, session, device))
+            answer = _see_other(await self._authorization.grant(asked, session, device))
+            self._reauthentication.finish(request, answer, asked)
+            return answer
         if "none" in asked.prompts:
             code = "login_required" if needs == "login" else "consent_required"
             said = self._authorization.refuse(asked, code, "Somebody has to be asked.")
             return _see_other(said)
-        return _see_other(f"{SIGN_IN_PAGE}?{urlencode(parameters)}")
+        answer = _see_other(f"{SIGN_IN_PAGE}?{urlencode(parameters)}")
+        if needs == "login":
+            await self._wait(request, answer, asked)
+        return answer
 
     async def interact(self, request: Request) -> Response:
         """Answer with what the page has to ask for."""
         asked = await self._read(dict(request.query_params))
         session = await self._authorization.session(self._cookie.read(request))
-        needs = await self._authorization.needs(asked, session)
+        needs = await self._needs(request, asked, session)
         answer = Interaction(
             step="login" if needs == "login" else "consent",
             client_name=asked.client.name,
             email=None if session is None else session.email,
             scopes=[text for scope, text in SCOPES.items() if scope in asked.scopes],
         )
-        return json_response(answer, headers=NO_STORE)
+        response = json_response(answer, headers=NO_STORE)
+        if needs == "login":
+            await self._wait(request, response, asked)
+        return response
 
     async def decide(self, request: Request) -> Response:
         """Take what somebody said to the request, and answer with where the browser goes."""
@@ -158,13 +169,28 @@ class OAuthRoutes:
         body = await read_json(request, ConsentDecision)
         asked = await self._read(body.parameters)
         session = await self._authorization.session(self._cookie.read(request))
-        if session is None or await self._authorization.needs(asked, session) == "login":
+        if session is None or await self._needs(request, asked, session) == "login":
             raise Problem(ProblemCode.AUTHENTICATION_REQUIRED)
         if body.allow:
             location = await self._authorization.grant(asked, session, device_of(request))
         else:
             location = self._authorization.refuse(asked, "access_denied", "The user said no.")
-        return json_response(Destination(location=location), headers=NO_STORE)
+        response = json_response(Destination(location=location), headers=NO_STORE)
+        self._reauthentication.finish(request, response, asked)
+        return response
+
+    async def _needs(
+        self, request: Request, asked: AuthorizationRequest, session: BrowserSession | None
+    ) -> str:
+        since = self._reauthentication.waiting_since(request, asked)
+        return await self._authorization.needs(asked, session, waiting_since=since)
+
+    async def _wait(
+        self, request: Request, response: Response, asked: AuthorizationRequest
+    ) -> None:
+        if asked.asks_for_log_in:
+            since = await self._authorization.now()
+            self._reauthentication.wait(request, response, asked, since)
 
     async def token(self, request: Request) -> Response:
         """Exchange a code or a refresh token."""

@@ -50,6 +50,15 @@ class Application:
         self.session = answer.json()
         self.auth.client.cookies.clear()
 
+    def keep(self, answer: httpx2.Response) -> None:
+        """Have the browser keep the cookies of an answer, and forget those that it ends."""
+        cookies = dict(pair.split("=", 1) for pair in self.cookie.split("; ") if pair)
+        for line in answer.headers.get_list("set-cookie"):
+            name, _, text = line.partition(";")[0].partition("=")
+            cookies[name] = text.strip('"')
+        self.cookie = "; ".join(f"{name}={text}" for name, text in cookies.items() if text)
+        self.auth.client.cookies.clear()
+
     def request(self, **changes: str | None) -> dict[str, str]:
         """Return the parameters of a request that is in order, but for the changes."""
         good: dict[str, str | None] = {

@@ -9,8 +9,6 @@ const knowsPasskeys =
   !/^[\d.]+$|^\[/.test(location.hostname);
 // What another provider's word was worth, on the way back from there.
 const brought = new URLSearchParams(location.hash.slice(1));
-// Prompts that a new sign-in fulfils.
-const fulfilled = ["login", "select_account"];
 let mfaToken = null;
 
 function show(form, text) {
@@ -34,14 +32,8 @@ async function told(response) {
   }
 }
 
-// What was asked for is asked again: now with somebody signed in.
+// What was asked for is asked again, word for word: the server knows who has signed in since.
 function goOn() {
-  const asked = (parameters.get("prompt") ?? "").split(" ");
-  const prompts = asked.filter((one) => !fulfilled.includes(one));
-  parameters.delete("prompt");
-  if (prompts.some(Boolean)) parameters.set("prompt", prompts.join(" "));
-  // Whoever has just signed in is recent enough; the application is told when that was.
-  parameters.delete("max_age");
   location.replace(`/oauth2/authorize?${parameters}`);
 }
 

@@ -209,6 +209,38 @@ async def test_whoever_has_to_sign_in_anew_does_so_once(
     assert (await desk.application.auth.counts())["sessions"] == open_sessions, "one was replaced"
 
 
+async def test_whoever_has_to_sign_in_and_agree_anew_does_both_once(desk: Desk) -> None:
+    await desk.ask()
+    await desk.log_in()
+    await desk.consent()
+    await desk.page.click("#allow")
+    await desk.arrived()
+    await desk.page.open("about:blank")
+    await desk.ask(prompt="login consent")
+    await desk.log_in()
+    await desk.consent()
+    await desk.page.click("#allow")
+    assert "code" in await desk.arrived()
+
+
+async def test_a_link_that_says_that_somebody_signed_in_is_not_believed(desk: Desk) -> None:
+    await desk.ask()
+    await desk.log_in()
+    await desk.consent()
+    await desk.page.click("#allow")
+    await desk.arrived()
+    asked = desk.application.request(
+        redirect_uri=f"{desk.issuer}/callback", scope="openid profile email", prompt="login"
+    )
+    await desk.page.open("about:blank")
+    url = f"{desk.issuer}/oauth2/sign-in?{urlencode(asked)}#signed_in=1"
+    await desk.page.call("Page.navigate", url=url)
+    await desk.page.wait_for("document.getElementById('login')?.hidden === false")
+    assert await desk.page.evaluate("location.hash") == ""
+    await desk.log_in()
+    assert "code" in await desk.arrived()
+
+
 @pytest.mark.parametrize(
     ("path", "shown"),
     [
