@@ -74,9 +74,14 @@ class SessionAnswers:
         self._device_cookie = device_cookie
 
     def device_of(self, request: Request) -> Device:
-        """Return the device of a request that may open a session, and which one it has."""
+        """Return the device of a request that may open a session, and which one it has.
+
+        Browsers name the origin of all that they post. Who does not is a program whose library
+        keeps cookies, perhaps of several people, and has none of them in mind.
+        """
         device = self._device_cookie.device_of(request)
-        return replace(device, refresh_token=self._cookie.read(request))
+        is_program = request.method == "POST" and "origin" not in request.headers
+        return replace(device, refresh_token=None if is_program else self._cookie.read(request))
 
     def answer(self, entered: Grant | FactorRequired) -> Response:
         """Return a 200 answer that no cache may keep: a session, or what has to follow."""

@@ -25,7 +25,8 @@ Token = Annotated[str, Field(min_length=1, max_length=512)]
 class TokenDelivery(StrEnum):
     """Where a client wants its refresh token: a browser in a cookie, others in the body.
 
-    In a cookie the new session takes the place of the one that the browser had, which ends.
+    In a cookie the new session takes the place of the one that a browser (a request with `Origin`)
+    had, which ends.
     """
 
     COOKIE = "cookie"

@@ -12,7 +12,14 @@ import pytest
 
 from services.auth.passwords import hash_password
 from services.auth.store import lock_user
-from tests.service.auth.auth_service import PASSWORD, AuthService, assert_problem, bearer, claims
+from tests.service.auth.auth_service import (
+    PASSWORD,
+    PUBLIC_URL,
+    AuthService,
+    assert_problem,
+    bearer,
+    claims,
+)
 from tests.service.auth.authenticator import enrol, mfa_token, second_step
 from tests.service.auth.held_account import while_held
 from tests.service.auth.test_passwords import forget, reset
@@ -64,7 +71,8 @@ async def test_whoever_is_disabled_meanwhile_replaces_no_session(auth: AuthServi
     before = await auth.counts()
 
     async def enter() -> Any:
-        return await auth.post("/v1/auth/login", {"email": EMAIL, "password": PASSWORD})
+        own = {"email": EMAIL, "password": PASSWORD}
+        return await auth.post("/v1/auth/login", own, origin=PUBLIC_URL)
 
     async with while_held(auth, EMAIL, enter) as (entering, transaction):
         await transaction.execute(f"{DISABLE} WHERE email = $1", EMAIL)
@@ -86,7 +94,7 @@ async def test_a_log_in_of_another_account_does_not_wait_for_who_is_being_disabl
 
     async with auth.database.transaction() as transaction:
         await lock_user(transaction, user_id)
-        entered = await auth.post("/v1/auth/login", other)
+        entered = await auth.post("/v1/auth/login", other, origin=PUBLIC_URL)
         sessions = await transaction.fetch("SELECT id FROM sessions WHERE user_id = $1", user_id)
 
     assert entered.status_code == 200, entered.text

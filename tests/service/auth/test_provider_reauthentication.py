@@ -12,6 +12,7 @@ from services.auth.provider import reauthentication
 from shared.chassis.database import Database
 from tests.service.auth.auth_service import (
     PASSWORD,
+    PUBLIC_URL,
     assert_problem,
     bearer,
     claims,
@@ -47,7 +48,8 @@ def asks_for_log_in(answer: httpx2.Response, application: Application, **asked: 
 async def log_in(application: Application, email: str = EMAIL) -> dict[str, Any]:
     """Log in on the page."""
     body = {"email": email, "password": PASSWORD}
-    answer = await application.auth.post("/v1/auth/login", body, cookie=application.cookie)
+    headers = {"cookie": application.cookie, "origin": PUBLIC_URL}
+    answer = await application.auth.post("/v1/auth/login", body, **headers)
     application.keep(answer)
     session: dict[str, Any] = answer.json()
     return session

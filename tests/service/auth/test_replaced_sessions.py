@@ -7,7 +7,14 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from tests.service.auth.auth_service import PASSWORD, AuthService, assert_problem, bearer, claims
+from tests.service.auth.auth_service import (
+    PASSWORD,
+    PUBLIC_URL,
+    AuthService,
+    assert_problem,
+    bearer,
+    claims,
+)
 from tests.service.auth.authenticator import enrol, mfa_token
 from tests.service.auth.oauth_application import EMAIL, Application
 
@@ -41,7 +48,12 @@ def kept(auth: AuthService, answer: httpx2.Response) -> dict[str, Any]:
 
 
 def cookie_of(session: dict[str, Any]) -> dict[str, str]:
-    return {"cookie": f"{COOKIE}={session['refresh_token']}"}
+    return by_browser(f"{COOKIE}={session['refresh_token']}")
+
+
+def by_browser(cookie: str) -> dict[str, str]:
+    """Return the headers by which a browser's posts are known."""
+    return {"cookie": cookie, "origin": PUBLIC_URL}
 
 
 def sid(session: dict[str, Any]) -> str:
@@ -137,7 +149,7 @@ async def test_another_account_takes_the_place_as_well(
 async def test_applications_stay_signed_in_with_the_same_account(application: Application) -> None:
     auth, first = application.auth, application.session
     tokens = await application.sign_in()
-    second = await enter(auth, EMAIL, cookie=application.cookie)
+    second = await enter(auth, EMAIL, **by_browser(application.cookie))
 
     assert (await application.userinfo(tokens["access_token"])).status_code == 200
     renewed = await application.token(
@@ -154,7 +166,7 @@ async def test_applications_are_signed_out_with_another_account(application: App
     auth, first = application.auth, application.session
     tokens = await application.sign_in()
     await auth.register(OTHER)
-    await enter(auth, OTHER, cookie=application.cookie)
+    await enter(auth, OTHER, **by_browser(application.cookie))
 
     assert (await application.userinfo(tokens["access_token"])).status_code == 401
     rows = await auth.database.fetch("SELECT session_id::text FROM oauth_participants")
@@ -181,6 +193,20 @@ async def test_who_wants_the_tokens_in_the_body_replaces_nothing(
     assert await ends_logged(auth) == []
 
 
+@pytest.mark.parametrize("email", [EMAIL, OTHER])
+async def test_a_program_that_keeps_cookies_keeps_its_sessions(
+    auth: AuthService, session: dict[str, Any], email: str
+) -> None:
+    await auth.register(OTHER)
+    before = await live(auth)
+
+    after = await enter(auth, email, cookie=cookie_of(session)["cookie"])
+
+    assert await live(auth) == before | {sid(after)}
+    assert await ends_logged(auth) == []
+    assert (await auth.refresh(session["refresh_token"])).status_code == 200
+
+
 async def test_a_log_in_that_fails_ends_nothing(auth: AuthService, session: dict[str, Any]) -> None:
     before = await live(auth)
     wrong = by_password(EMAIL, "wrong password")
@@ -200,7 +226,7 @@ async def test_a_log_in_that_fails_ends_nothing(auth: AuthService, session: dict
 async def test_a_cookie_that_opens_nothing_ends_nothing(
     auth: AuthService, session: dict[str, Any], held: str
 ) -> None:
-    headers = {"nothing": {}, "nonsense": {"cookie": f"{COOKIE}=nonsense"}}.get(held)
+    headers = {"nothing": {}, "nonsense": by_browser(f"{COOKIE}=nonsense")}.get(held)
     if headers is None:
         headers = cookie_of(session)
         await auth.post("/v1/auth/logout", {}, **bearer(session))
@@ -240,7 +266,7 @@ async def test_an_older_cookie_was_copied_as_at_a_refresh(
         )
     before = await live(auth)
 
-    after = await enter(auth, email, cookie=application.cookie)
+    after = await enter(auth, email, **by_browser(application.cookie))
 
     assert await live(auth) == before - {sid(first)} | {sid(after)}
     assert await revoked_events(auth) == [sid(first)]

@@ -85,15 +85,16 @@ async def test_it_takes_the_place_of_the_session_that_the_browser_had(
     has_to_follow: bool,  # noqa: FBT001 - a parameter of the table
 ) -> None:
     async def enter(cookie: str) -> httpx2.Response:
+        headers = {"cookie": cookie, "origin": auth.settings.public_url}
         path, begin, named = "/v1/auth/passkeys/session", "/v1/auth/passkeys/options", {}
         if has_to_follow:
             path, begin = "/v1/auth/mfa/passkey/verify", "/v1/auth/mfa/passkey/options"
             body = {"email": EMAIL, "password": PASSWORD}
-            answer = await auth.post("/v1/auth/login", body, cookie=cookie)
+            answer = await auth.post("/v1/auth/login", body, **headers)
             named = {"mfa_token": answer.json()["mfa_token"]}
         asked = await options(auth, begin, named)
         body = {"credential": passkey.sign(asked), **named}
-        return await auth.post(path, body, cookie=cookie)
+        return await auth.post(path, body, **headers)
 
     first = await enter("")
     second = await enter(first.headers["set-cookie"].partition(";")[0])
