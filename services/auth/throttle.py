@@ -23,12 +23,20 @@ STRANGER_FAILURES: Final = 100
 """Of all strangers one after the other, after which each further one has to pass another door."""
 STRANGER_INTERVAL: Final = timedelta(minutes=5)
 """In which one stranger's password is looked at then, unless they prove to be a person."""
+NETWORK_FAILURES: Final = 1000
+"""Of one network without an hour's pause, at whatever accounts."""
+NETWORK_INTERVAL: Final = timedelta(seconds=5)
+"""From one failure of such a network to its next attempt."""
 _FREE_FAILURES = 5
 _MAX_DELAY_SECONDS = 30.0
 _STRANGERS_HAVE_TO_WAIT = (
     "Too many wrong passwords were tried for this address. Log in on a device that you have used "
     "before, or ask for a link by mail, or choose another password with `forgot password`; or try "
     "again after the time in Retry-After."
+)
+_NETWORK_HAS_TO_WAIT = (
+    "Too many wrong passwords came from your network. Try again after the time in Retry-After, log "
+    "in on a device that you have used before, or ask for a link by mail."
 )
 
 
@@ -58,6 +66,9 @@ class Attempt:
     """With `counter`, by what its failures are counted."""
     apart: bytes
     """Where a failure is counted that is not a stranger's."""
+    neighbours: Network | None
+    """Whose failures at all accounts this one is added to; None if it goes by a counter of its own.
+    """
     is_stranger: bool
     is_suspect: bool
     """Whether it is a stranger's, after too many of those have failed."""
@@ -80,6 +91,10 @@ class LoginThrottle:
     by mail let them in there as well. A success changes nothing of that count: an owner who logs
     in every day must not give the guesser another hundred attempts each time. A day without a
     failure does. Accounts that do not exist are counted alike.
+
+    Whoever tries a list of other people's passwords fails once at each account. A network that has
+    failed a thousand times is let in five seconds after its last failure, but for browsers that the
+    account knows.
     """
 
     def __init__(self, database: Database, master_key: MasterKey, marks: DeviceMarks) -> None:
@@ -88,6 +103,7 @@ class LoginThrottle:
         self._key = master_key.derive("login-throttle")
         self._own_key = master_key.derive("login-throttle-own")
         self._log_key = master_key.derive("login-log")
+        self._all_accounts = _mac(master_key.derive("login-throttle-network"))
 
     async def check(self, email: str, device: Device, *, session_id: UUID | None) -> Attempt:
         """Raise a 429 problem while this browser, network or session has to wait.
@@ -107,15 +123,20 @@ class LoginThrottle:
             network=network,
             device_hash=None if device.token is None else self._marks.of_token(device.token),
             device_counter=own,
+            all_accounts=self._all_accounts,
         )
-        _require_no_wait(standing)
-        is_stranger = session_id is None and not (standing.by_cookie or standing.by_network)
         goes_by_own = standing.by_cookie and own is not None
+        neighbours = None if goes_by_own or session_id is not None else network
+        _require_no_wait(standing)
+        if neighbours is not None:
+            _require_quiet_network(standing)
+        is_stranger = session_id is None and not (standing.by_cookie or standing.by_network)
         return Attempt(
             account=account,
             counter=own if goes_by_own and own is not None else account,
             network=NOWHERE if goes_by_own else network,
             apart=_mac(self._own_key, email),
+            neighbours=neighbours,
             is_stranger=is_stranger,
             is_suspect=is_stranger and standing.stranger_failures >= STRANGER_FAILURES,
             turn_in=_seconds_to_next_turn(standing.since_let_in),
@@ -142,6 +163,10 @@ class LoginThrottle:
         # neighbours could tell otherwise that somebody logs in to the account from there.
         counted = attempt.account if attempt.is_stranger else attempt.apart
         await protections.count_stranger_failure(transaction, counted)
+        if attempt.neighbours is not None:
+            await store.count_login_failure(
+                transaction, self._all_accounts, attempt.neighbours, forget_after=FORGET_AFTER
+            )
         return failures
 
     async def forget(self, attempt: Attempt) -> None:
@@ -163,6 +188,20 @@ def _require_no_wait(standing: protections.Standing) -> None:
     wait = remaining_delay(LoginFailures(standing.failures, standing.since_last))
     if wait > 0:
         raise Problem(ProblemCode.TOO_MANY_ATTEMPTS, headers={"Retry-After": str(math.ceil(wait))})
+
+
+def _require_quiet_network(standing: protections.Standing) -> None:
+    failures, since_last = standing.network_failures, standing.since_network_failed
+    if failures is None or since_last is None or failures < NETWORK_FAILURES:
+        return
+    # A clock that was set back keeps nobody out.
+    if timedelta() <= since_last < NETWORK_INTERVAL:
+        wait = (NETWORK_INTERVAL - since_last).total_seconds()
+        raise Problem(
+            ProblemCode.TOO_MANY_ATTEMPTS,
+            _NETWORK_HAS_TO_WAIT,
+            headers={"Retry-After": str(math.ceil(wait))},
+        )
 
 
 def _seconds_to_next_turn(since_let_in: timedelta | None) -> float:

@@ -42,8 +42,8 @@ DELETE FROM known_devices WHERE (user_id, device_hash) IN (
 
 -- name: find_log_in_standing
 -- What a log-in is up against: whether its browser or its network is known to the account, how
--- often the counter that it goes by failed, and how often strangers did. An address without an
--- account takes the same steps.
+-- often the counter that it goes by failed, and how often strangers did, and its network whatever the
+-- account. An address without an account takes the same steps.
 WITH account AS (
     SELECT coalesce((SELECT id FROM users WHERE email = $1),
                     '00000000-0000-0000-0000-000000000000'::uuid) AS id
@@ -56,12 +56,15 @@ WITH account AS (
 )
 SELECT known.by_cookie, known.by_network,
        own.failures, clock_timestamp() - own.last_failed_at AS since_last,
+       everywhere.failures AS network_failures,
+       clock_timestamp() - everywhere.last_failed_at AS since_network_failed,
        coalesce(strangers.failures, 0) AS stranger_failures,
        clock_timestamp() - strangers.last_let_in_at AS since_let_in
 FROM known
 LEFT JOIN login_failures own
     ON own.account = CASE WHEN known.by_cookie THEN $5::bytea ELSE $2::bytea END
    AND own.network = CASE WHEN known.by_cookie THEN $6::cidr ELSE $3::cidr END
+LEFT JOIN login_failures everywhere ON everywhere.account = $8 AND everywhere.network = $3
 LEFT JOIN stranger_failures strangers
     ON strangers.account = $2 AND strangers.last_failed_at > clock_timestamp() - $7::interval;
 

@@ -31,6 +31,9 @@ class Standing:
     failures: int | None
     """Of the counter that the attempt goes by: the browser's own, or its network's."""
     since_last: timedelta | None
+    network_failures: int | None
+    """Of the network, at whatever accounts."""
+    since_network_failed: timedelta | None
     stranger_failures: int
     since_let_in: timedelta | None
     """How long ago a stranger was let in although too many had failed."""
@@ -80,10 +83,12 @@ async def find_standing(
     network: Network,
     device_hash: bytes | None,
     device_counter: bytes | None,
+    all_accounts: bytes,
 ) -> Standing:
     """Return what an attempt to log in at an address is up against.
 
     A browser that the account knows by its `device_hash` goes by a counter of its own.
+    `all_accounts` is by what the failures of a network are counted, whatever the account.
     """
     row = await executor.fetchrow(
         SQL["find_log_in_standing"],
@@ -94,6 +99,7 @@ async def find_standing(
         device_counter,
         NOWHERE,
         STRANGERS_COUNTED_FOR,
+        all_accounts,
     )
     assert row is not None  # noqa: S101 - the statement always returns one row
     return Standing(**dict(row))

@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from services.auth.throttle import STRANGER_FAILURES
+from services.auth.throttle import NETWORK_FAILURES, STRANGER_FAILURES
 from shared.chassis.database import Database
 from tests.service.auth.auth_service import (
     PASSWORD,
@@ -271,3 +271,67 @@ async def test_attempts_that_are_sent_at_once_get_little_further(
 
     looked_at = sum(answer.status_code == 401 for answer in answers)
     assert looked_at <= STRANGER_FAILURES + auth.settings.bcrypt_threads + 1
+
+
+async def make_network_suspect(auth: AuthService) -> None:
+    """Let the usual network fail at two accounts, and make a thousand of the two failures."""
+    for email in (UNKNOWN, "mallory@example.com"):
+        assert (await auth.log_in(email, "a guess")).status_code == 401
+    counted = await auth.database.fetch(
+        "UPDATE login_failures SET failures = $1 WHERE failures = 2 RETURNING network::text",
+        NETWORK_FAILURES,
+    )
+    assert len(counted) == 1, "failures at both accounts are counted together"
+
+
+async def let_network_wait(auth: AuthService, seconds: float) -> None:
+    await auth.database.execute(
+        "UPDATE login_failures SET last_failed_at = last_failed_at - make_interval(secs => $1)",
+        seconds,
+    )
+
+
+@pytest.mark.parametrize("email", [EMAIL, UNKNOWN, "never@example.com"])
+async def test_a_network_that_fails_at_many_accounts_is_slowed_at_every_one(
+    auth: AuthService, email: str
+) -> None:
+    await auth.register(EMAIL)
+    await make_network_suspect(auth)
+
+    refused = await auth.log_in(email)
+    assert_problem(refused, 429, "too_many_attempts")
+    assert "from your network" in refused.json()["detail"]
+    assert refused.headers["retry-after"] == "5"
+    elsewhere = await auth.log_in(EMAIL, x_real_ip=NEW_NETWORK)
+    assert elsewhere.status_code == 200, "others do not notice"
+
+    await let_network_wait(auth, 5)
+    answers = [await auth.log_in(email, "a guess") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [401, 429, 429]
+
+
+async def test_a_known_browser_in_a_slowed_network_does_not_notice(auth: AuthService) -> None:
+    cookie = await own_browser(auth)
+    await make_network_suspect(auth)
+    assert_problem(await browse(auth), 429, "too_many_attempts")
+    assert (await browse(auth, cookie)).status_code == 200
+
+
+async def test_who_proves_the_password_in_a_session_does_not_notice(auth: AuthService) -> None:
+    session = await auth.register(EMAIL)
+    await make_network_suspect(auth)
+    answer = await auth.post("/v1/auth/step-up", {"password": PASSWORD}, **bearer(session))
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(-60, 200), (3601, 401)])
+async def test_a_clock_set_back_and_a_quiet_hour_end_the_wait(
+    auth: AuthService, seconds: float, status: int
+) -> None:
+    await auth.register(EMAIL)
+    await make_network_suspect(auth)
+    await let_network_wait(auth, seconds)
+    answer = await auth.log_in(EMAIL, PASSWORD if status == 200 else "a guess")
+    assert answer.status_code == status
+    if status == 401:
+        assert (await auth.log_in(EMAIL)).status_code == 200, "the count has begun anew"
