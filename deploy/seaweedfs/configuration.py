@@ -37,6 +37,8 @@ def command(
         f"-ip.bind={LOOPBACK}",
         f"-master.port={ports.master}",
         "-master.telemetry=false",
+        # The only master has nobody to wait for before it elects itself at a restart.
+        "-master.electionTimeout=1s",
         f"-master.volumeSizeLimitMB={VOLUME_SIZE_MEGABYTES}",
         f"-volume.port={ports.volume}",
         "-volume.max=0",
