@@ -1,5 +1,7 @@
 """Starting the real servers that tests speak to, on their own ports and in their own folders."""
 
+import fcntl
+import functools
 import os
 import pwd
 import shutil
@@ -35,21 +37,45 @@ def give(path: Path) -> None:
 
 
 def free_port() -> int:
-    """Return a loopback port that is free now, outside of the kernel's ephemeral range."""
+    """Return a loopback port that is free now, outside of the kernel's ephemeral range.
+
+    While this process lives, no other that tests is given it, though nobody may listen on it yet.
+    """
     # Processes that test at the same time have ids close to each other and begin far apart.
-    for port in range(21000 + os.getpid() * 1009 % 10_000, 32_000):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            if port not in _GIVEN:
-                _GIVEN.add(port)
-                return port
+    first, span = os.getpid() * 1009 % 10_000, 11_000
+    for port in (21_000 + (first + offset) % span for offset in range(span)):
+        if port not in _GIVEN and _is_free(port) and _take(port):
+            _GIVEN.add(port)
+            return port
     raise RuntimeError("no free port")
 
 
 _GIVEN: set[int] = set()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _take(port: int) -> bool:
+    """Say to other processes that a port is taken; what they hold ends with them."""
+    try:
+        fcntl.lockf(_taken_ports(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@functools.cache
+def _taken_ports() -> int:
+    # Closing a file that is locked, even by another descriptor, lets go of it: it stays open.
+    path = Path(tempfile.gettempdir()) / f"freehold-tests-{os.geteuid()}.ports"
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 class Server:
@@ -70,7 +96,7 @@ class Server:
         assert self._process is not None
         return self._process.pid
 
-    def start(self, ready: Callable[[], bool], timeout_seconds: float = 60.0) -> None:
+    def start(self, ready: Callable[[], bool], timeout_seconds: float = 180.0) -> None:
         """Start, and return when it is ready."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -86,16 +112,16 @@ class Server:
         wait_until(ready, timeout_seconds, lambda: f"{self.command[0]}:\n{self.tail()}")
 
     def stop(self, number: int = signal.SIGTERM) -> None:
-        """Stop and wait; what does not obey within twenty seconds is killed with its children."""
+        """Stop and wait; what does not obey within two minutes is killed with its children."""
         process, self._process = self._process, None
         if process is None:
             return
         process.send_signal(number)
         try:
-            process.wait(20)
+            process.wait(120)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(5)
+            process.wait(60)
 
     def tail(self) -> str:
         """Return the end of its log."""
@@ -121,5 +147,5 @@ def wait_until(
 def accepts(port: int) -> bool:
     """Tell whether something listens on a loopback port."""
     with socket.socket() as probe:
-        probe.settimeout(1)
+        probe.settimeout(10)
         return probe.connect_ex(("127.0.0.1", port)) == 0
