@@ -11,8 +11,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.parts.processes import Server, new_folder
-
-_WAIT_SECONDS = 30.0
+from tests.parts.waiting import PATIENCE_SECONDS
 
 
 class Page:
@@ -48,7 +47,7 @@ class Page:
 
     async def wait_for(self, script: str) -> None:
         """Return once a script gives something true; a page on its way to another gives nothing."""
-        deadline = time.monotonic() + _WAIT_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             with suppress(DevToolsError):
                 if await self.evaluate(script):
@@ -132,7 +131,7 @@ class Chromium:
         await self._connection.send(
             json.dumps(message if session is None else message | {"sessionId": session})
         )
-        async with asyncio.timeout(_WAIT_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             answer = await waiting
         if "error" in answer:
             raise DevToolsError(f"{method}: {answer['error']['message']}")
@@ -167,7 +166,12 @@ async def chromium() -> AsyncIterator[Chromium]:
     try:
         server.start(lambda: port_file.exists() and len(port_file.read_text().split()) == 2)
         port, path = port_file.read_text().split()
-        async with connect(f"ws://127.0.0.1:{port}{path}", max_size=None) as connection:
+        async with connect(
+            f"ws://127.0.0.1:{port}{path}",
+            max_size=None,
+            open_timeout=PATIENCE_SECONDS,
+            ping_interval=None,  # a browser that is slow is no browser that is gone
+        ) as connection:
             browser = Chromium(connection)
             listener = asyncio.create_task(browser.listen())
             yield browser

@@ -68,7 +68,7 @@ class RabbitNode:
 
     def start(self) -> None:
         """Run the node, and return when it takes connections."""
-        self.server.start(self._is_ready, 90)
+        self.server.start(self._is_ready)
 
     def stop(self) -> None:
         """Stop the node; queues and messages stay."""
@@ -82,7 +82,7 @@ class RabbitNode:
     def _is_ready(self) -> bool:
         address = f"http://127.0.0.1:{self.metrics_port}/metrics"
         try:
-            with urllib.request.urlopen(address, timeout=1) as answer:
+            with urllib.request.urlopen(address, timeout=10) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False

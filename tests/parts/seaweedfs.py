@@ -74,7 +74,7 @@ class S3Server:
 
     def start(self) -> None:
         """Run the store, and return when it answers."""
-        self._server.start(self._is_ready, 60)
+        self._server.start(self._is_ready)
 
     def stop(self) -> None:
         """Stop the store; objects stay."""
@@ -87,7 +87,7 @@ class S3Server:
 
     def _is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.endpoint}/healthz", timeout=1) as answer:
+            with urllib.request.urlopen(f"{self.endpoint}/healthz", timeout=10) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False

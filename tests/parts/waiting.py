@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+PATIENCE_SECONDS = 60.0
+"""For what takes a moment. Nothing comes of waiting longer but a pass on a slow machine."""
+
 
 async def eventually(
-    condition: Callable[[], Awaitable[Any]], expected: Any, seconds: float = 20
+    condition: Callable[[], Awaitable[Any]], expected: Any, seconds: float = PATIENCE_SECONDS
 ) -> None:
     """Wait until the condition gives what is expected."""
     value = None

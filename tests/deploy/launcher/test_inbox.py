@@ -12,6 +12,7 @@ import pytest
 from deploy.mail.inbox import Maildir, serve
 from deploy.mail.reading import read_mails
 from tests.parts.processes import free_port
+from tests.parts.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def maildir(tmp_path: Path) -> Maildir:
 @contextlib.asynccontextmanager
 async def served(maildir: Maildir, port: int) -> Iterator[None]:
     serving = asyncio.create_task(serve(maildir, "127.0.0.1", port))
-    deadline = asyncio.get_running_loop().time() + 10
+    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
     while True:
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -4,6 +4,7 @@ import httpx2
 import pytest
 
 from tests.deploy.nginx.edge import Edge
+from tests.parts.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="session")
@@ -28,5 +29,5 @@ def edge(shared_edge: Edge) -> Edge:
 
 @pytest.fixture
 async def client(edge: Edge) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=edge.url, timeout=10) as client:
+    async with httpx2.AsyncClient(base_url=edge.url, timeout=PATIENCE_SECONDS) as client:
         yield client

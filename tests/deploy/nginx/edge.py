@@ -23,6 +23,7 @@ from shared.chassis.http import http_application
 from shared.chassis.identity.tokens import TokenVerifier
 from shared.chassis.serve import WebServer
 from tests.parts.processes import Server, accepts, free_port, give, new_folder
+from tests.parts.waiting import PATIENCE_SECONDS
 from tests.service.gateway.credentials import ISSUER, AuthCalls, Issuer, Revocations
 
 CLIENT_ORIGIN = "https://app.example.com"
@@ -172,7 +173,7 @@ class Edge:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(request)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 await writer.drain()
                 head = await reader.readuntil(b"\r\n\r\n")
                 if head.startswith(b"HTTP/1.1 100 "):

@@ -12,6 +12,7 @@ from services.files.presigning import Presigner
 from tests.deploy.nginx.edge import Edge
 from tests.deploy.nginx.problems import assert_problem
 from tests.parts.seaweedfs import S3Server
+from tests.parts.waiting import PATIENCE_SECONDS
 
 BUCKET = "edge-tests"
 KEY = f"/{BUCKET}/t/01/0192-object"
@@ -54,7 +55,7 @@ async def download(store_edge: Edge, signer: Presigner) -> AsyncIterator[httpx2.
     """Give a client whose GETs of a file are answered by sending nginx to the object."""
     sends(store_edge, signer.address("GET", KEY, expires_seconds=60))
     async with httpx2.AsyncClient(
-        base_url=store_edge.url, headers=store_edge.token(), timeout=10
+        base_url=store_edge.url, headers=store_edge.token(), timeout=PATIENCE_SECONDS
     ) as client:
         yield client
 

@@ -14,7 +14,7 @@ from deploy.rabbitmq.configuration import password_hash, render_definitions
 from deploy.rabbitmq.control import TEMPORARY_ACCOUNT, Node
 from deploy.rabbitmq.programs import Program, program_definitions
 from tests.parts.rabbitmq import PROGRAMS, RabbitNode
-from tests.parts.waiting import eventually
+from tests.parts.waiting import PATIENCE_SECONDS, eventually
 
 HOST = "freehold"
 SERVICES = {"mail": "password of mail"}
@@ -87,7 +87,7 @@ async def test_it_reads_the_houses_events_with_a_queue_of_its_own(connect: Conne
     await queue.bind("freehold.events", "user.registered")
     events = await mail.get_exchange("freehold.events")
     await events.publish(aio_pika.Message(b"ada"), "user.registered")
-    received = await queue.get(timeout=5)
+    received = await queue.get(timeout=PATIENCE_SECONDS)
     assert received is not None
     assert (received.body, received.routing_key) == (b"ada", "user.registered")
     await received.ack()
@@ -100,7 +100,7 @@ async def test_what_it_emits_reaches_every_queue_that_is_bound(connect: Connect,
         shop = await connect("program.shop")
         exchange = await shop.get_exchange("freehold.program.shop", ensure=False)
         await exchange.publish(aio_pika.Message(b"order 1"), key)
-        received = await queue.get(timeout=5)
+        received = await queue.get(timeout=PATIENCE_SECONDS)
         assert received is not None
         assert (received.body, received.routing_key) == (b"order 1", key)
         await received.ack()

@@ -206,6 +206,4 @@ async def test_a_stopped_broker_delays_and_loses_nothing(
         await messaging.bus.connect("tests")
     rabbitmq.start()
     await emit(messaging, after)
-    await eventually(
-        lambda: effects(messaging), [str(before), str(meanwhile), str(after)], seconds=40
-    )
+    await eventually(lambda: effects(messaging), [str(before), str(meanwhile), str(after)])

@@ -7,7 +7,7 @@ import pytest
 from shared.chassis.jobs.administration.jobs import JobAdministration, WrongJobState
 from shared.chassis.jobs.running import Batched, RunningBatch, RunningJob
 from shared.schemas.api.jobs import JobState
-from tests.parts.waiting import eventually
+from tests.parts.waiting import PATIENCE_SECONDS, eventually
 from tests.service.chassis.conftest import Messaging
 from tests.service.chassis.effect_jobs import (
     Effect,
@@ -59,9 +59,9 @@ async def test_a_running_job_is_stopped_and_has_no_effect(
 
     await work(messaging, wait)
     job_id, _ = await enqueue(messaging, "a")
-    await asyncio.wait_for(begun.wait(), 10)
+    await asyncio.wait_for(begun.wait(), PATIENCE_SECONDS)
     await getattr(JobAdministration(messaging.database), action)(job_id)
-    await asyncio.wait_for(stopped.wait(), 10)
+    await asyncio.wait_for(stopped.wait(), PATIENCE_SECONDS)
     await enqueue(messaging, "b")
     await eventually(lambda: effects(messaging), ["b"])
     left = [("cancelled", 1)] if action == "cancel" else []
@@ -82,7 +82,7 @@ async def test_a_job_that_is_cancelled_while_it_completes_has_its_effect_or_is_c
 
     await work(messaging, complete)
     job_id, _ = await enqueue(messaging, "a")
-    await asyncio.wait_for(completing.wait(), 10)
+    await asyncio.wait_for(completing.wait(), PATIENCE_SECONDS)
     with pytest.raises(WrongJobState, match="completed already"):
         await jobs.cancel(job_id)
     assert await effects(messaging) == ["a"]
@@ -104,11 +104,11 @@ async def test_one_of_a_batch_is_cancelled_and_the_others_are_done(messaging: Me
 
     ids = [(await enqueue(messaging, key)).job_id for key in ("a", "b", "c")]
     await messaging.lifecycle.start(worker(messaging, {Effect: Batched(together, size=10)}))
-    await asyncio.wait_for(begun.wait(), 10)
+    await asyncio.wait_for(begun.wait(), PATIENCE_SECONDS)
     await JobAdministration(messaging.database).cancel(ids[1])
 
     async def done() -> list[str]:
         return sorted(await effects(messaging))
 
-    await eventually(done, ["a", "c"], seconds=10)
+    await eventually(done, ["a", "c"])
     assert await states(messaging) == [("completed", 1), ("cancelled", 1), ("completed", 1)]

@@ -10,7 +10,7 @@ from shared.chassis.jobs import leases
 from shared.chassis.jobs.administration.queues import QueueAdministration
 from shared.chassis.jobs.running import RunningJob
 from shared.schemas.api.jobs import QueueSettingsUpdate
-from tests.parts.waiting import eventually
+from tests.parts.waiting import PATIENCE_SECONDS, eventually
 from tests.service.chassis.conftest import Messaging
 from tests.service.chassis.effect_jobs import Effect, enqueue, record, states, work
 from tests.service.chassis.effects import effects
@@ -109,7 +109,7 @@ async def test_a_paused_queue_starts_nothing_and_lets_go_on_what_runs(
 
     await work(messaging, wait)
     await enqueue(messaging, "running")
-    await asyncio.wait_for(begun.wait(), 10)
+    await asyncio.wait_for(begun.wait(), PATIENCE_SECONDS)
     assert (await queues.pause("tests")).paused
     await enqueue(messaging, "waiting")
     go_on.set()

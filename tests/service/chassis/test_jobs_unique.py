@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from shared.chassis.jobs import leases
 from shared.chassis.jobs.commands import JobQueue, RawJob
-from tests.parts.waiting import eventually
+from tests.parts.waiting import PATIENCE_SECONDS, eventually
 from tests.service.chassis.conftest import Messaging
 from tests.service.chassis.effect_jobs import enqueue, states, work
 from tests.service.chassis.effects import effects
@@ -66,7 +66,7 @@ async def test_a_key_is_free_when_the_transaction_that_took_it_rolls_back(
             raise LookupError
 
     failing = asyncio.create_task(take_and_fail())
-    await asyncio.wait_for(taken.wait(), 10)
+    await asyncio.wait_for(taken.wait(), PATIENCE_SECONDS)
     waiting = asyncio.create_task(enqueue(messaging, "b", unique="key"))
     go_on.set()
     assert isinstance((await asyncio.gather(failing, return_exceptions=True))[0], LookupError)

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
+from tests.parts.waiting import PATIENCE_SECONDS
 from tests.service.files.files_service import BUCKET, FilesService
 
 PATHS = ["", "/content", "/variants/thumb"]
@@ -110,7 +111,9 @@ async def test_the_address_serves_ranges_and_nothing_else(
     ]
     swapped = urlsplit(addresses[1]).path + "?" + urlsplit(addresses[0]).query
 
-    async with httpx2.AsyncClient(base_url=service.settings.s3_endpoint) as s3:
+    async with httpx2.AsyncClient(
+        base_url=service.settings.s3_endpoint, timeout=PATIENCE_SECONDS
+    ) as s3:
         whole = await s3.get(addresses[0])
         part = await s3.get(addresses[0], headers={"Range": "bytes=2-4"})
         beyond = await s3.get(addresses[0], headers={"Range": "bytes=100-"})

@@ -25,6 +25,7 @@ from shared.chassis.serve import WebServer
 from shared.schemas.problems import ProblemCode
 from tests.deploy.nginx.edge import unix_listener
 from tests.parts.processes import new_folder
+from tests.parts.waiting import PATIENCE_SECONDS
 from tests.service.gateway.credentials import ISSUER, KEY_ID, Issuer
 
 KEY = "fh_" + "k" * 43
@@ -111,7 +112,7 @@ async def test_token_of_auth_is_good_until_auth_revokes_it(
     assert (await ask(client, "GET /v1/files", Authorization=bearer)).status_code == 204
     session_id = jwt.decode(token, options={"verify_signature": False})["sid"]
     stack.auth.revoked.append({"session_id": session_id, "expires_at": "2099-01-01T00:00:00Z"})
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while (await ask(client, "GET /v1/files", Authorization=bearer)).status_code != 401:
             await asyncio.sleep(0.05)
 
@@ -130,7 +131,7 @@ async def test_readiness_names_who_is_missing(stack: Stack, client: httpx2.Async
     assert response.headers["retry-after"] == "5"
     for service in ("files", "jobs", "mail", "realtime"):
         await stack.serve(service, [])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while (await client.get("/readyz")).status_code != 200:
             await asyncio.sleep(0.1)
     assert (await client.get("/readyz")).json() == {

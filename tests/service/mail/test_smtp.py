@@ -12,6 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from services.mail.smtp import PermanentRefusal, SmtpRelay, TemporaryRefusal, parse_smtp_url
 from tests.parts.processes import free_port
+from tests.parts.waiting import PATIENCE_SECONDS
 from tests.service.mail.smtp_sink import SmtpSink
 
 MESSAGE = b"Subject: Hello\r\n\r\n.\r\n.. dots\r\n"
@@ -55,7 +56,10 @@ def server_tls(certificate: Path) -> ssl.SSLContext:
 
 def relay(url: str, ca_file: Path | None = None) -> SmtpRelay:
     return SmtpRelay(
-        parse_smtp_url(url), greeting="client.example", ca_file=ca_file, timeout_seconds=5
+        parse_smtp_url(url),
+        greeting="client.example",
+        ca_file=ca_file,
+        timeout_seconds=PATIENCE_SECONDS,
     )
 
 

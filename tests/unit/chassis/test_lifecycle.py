@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from shared.chassis.lifecycle import BackgroundTask, Lifecycle
+from tests.parts.waiting import PATIENCE_SECONDS
 
 
 class Part:
@@ -121,7 +122,7 @@ async def test_all_who_asked_for_it_drain_together_and_are_waited_for() -> None:
 
     lifecycle.on_drain(wait_for_the_second)
     lifecycle.on_drain(be_the_second)
-    await asyncio.wait_for(lifecycle.drain(), 5)
+    await asyncio.wait_for(lifecycle.drain(), PATIENCE_SECONDS)
     assert first.is_set()
 
 
@@ -182,7 +183,7 @@ async def test_a_loop_that_was_never_started_can_be_stopped() -> None:
 async def test_a_swallowed_cancellation_is_repeated() -> None:
     loop = await Lifecycle().start(Stubborn(Lifecycle()))
     await asyncio.sleep(0)
-    await asyncio.wait_for(loop.stop(), 5)
+    await asyncio.wait_for(loop.stop(), PATIENCE_SECONDS)
     assert loop.cancellations == 1
 
 

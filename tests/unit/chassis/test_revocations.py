@@ -14,6 +14,7 @@ from shared.chassis.identity import revocations
 from shared.chassis.identity.revocations import RevocationList
 from shared.chassis.identity.tokens import Identity
 from shared.chassis.lifecycle import Lifecycle
+from tests.parts.waiting import PATIENCE_SECONDS
 
 
 class Auth:
@@ -51,7 +52,7 @@ class Auth:
         """Return when so many more polls have begun."""
         for _ in range(count):
             self.polled.clear()
-            await asyncio.wait_for(self.polled.wait(), 5)
+            await asyncio.wait_for(self.polled.wait(), PATIENCE_SECONDS)
 
 
 @dataclass
@@ -197,6 +198,6 @@ async def test_an_answer_that_cannot_be_understood_ends_the_process() -> None:
     revoked = await lifecycle.start(revocation_list(auth, lifecycle))
     auth.broken = True
     with pytest.raises(KeyError):
-        await asyncio.wait_for(lifecycle.failed(), 5)
+        await asyncio.wait_for(lifecycle.failed(), PATIENCE_SECONDS)
     await lifecycle.stop()
     assert not revoked.stale

@@ -11,6 +11,7 @@ from services.auth.app import web
 from shared.chassis.database import Database
 from shared.chassis.lifecycle import Lifecycle
 from tests.parts.processes import free_port
+from tests.parts.waiting import PATIENCE_SECONDS
 from tests.service.auth.auth_service import PASSWORD, AuthService, make_administrator, settings
 from tests.service.auth.federation.browser import connect
 from tests.service.auth.federation.scripted_provider import serving
@@ -61,7 +62,9 @@ async def connect_houses(here: AuthService, there: AuthService) -> dict[str, Any
 
 async def sign_in_there(there: AuthService, location: str) -> dict[str, str]:
     """Do what Ada's browser does there, over the network; return what it brings back."""
-    async with httpx2.AsyncClient(base_url=there.settings.public_url) as browser:
+    async with httpx2.AsyncClient(
+        base_url=there.settings.public_url, timeout=PATIENCE_SECONDS
+    ) as browser:
         entered = await browser.post("/v1/auth/login", json={"email": EMAIL, "password": PASSWORD})
         assert entered.status_code == 200, entered.text
         answer = await browser.get(location)

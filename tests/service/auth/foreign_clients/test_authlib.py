@@ -17,6 +17,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from joserfc.jwt import JWTClaimsRegistry
 
+from tests.parts.waiting import PATIENCE_SECONDS
 from tests.service.auth.oauth_application import CALLBACK, EMAIL, Application
 
 SCOPE = "openid profile email offline_access"
@@ -24,7 +25,7 @@ SCOPE = "openid profile email offline_access"
 
 async def _metadata(served: Application) -> dict[str, Any]:
     issuer = served.auth.settings.public_url
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client:
         answer = await client.get(f"{issuer}/.well-known/openid-configuration")
         metadata: dict[str, Any] = answer.json()
     assert metadata["issuer"] == issuer
@@ -34,7 +35,7 @@ async def _metadata(served: Application) -> dict[str, Any]:
 async def _verified(
     metadata: dict[str, Any], id_token: str, *, audience: str, algorithm: str, nonce: str | None
 ) -> dict[str, Any]:
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client:
         keys = KeySet.import_key_set((await client.get(metadata["jwks_uri"])).json())
     token = jwt.decode(id_token, keys, algorithms=[algorithm])
     wanted: dict[str, Any] = {
@@ -51,7 +52,7 @@ async def _verified(
 
 
 async def _through_the_browser(served: Application, address: str) -> str:
-    async with httpx2.AsyncClient() as browser:
+    async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as browser:
         answer = await browser.get(address, headers={"Cookie": served.cookie})
     assert answer.status_code == 303, answer.text
     return str(answer.headers["location"])

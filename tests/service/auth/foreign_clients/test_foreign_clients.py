@@ -19,7 +19,7 @@ from joserfc.jwk import KeySet
 from shared.chassis.database import Database
 from tests.parts.processes import new_folder
 from tests.parts.receiver import Receiver
-from tests.parts.waiting import eventually
+from tests.parts.waiting import PATIENCE_SECONDS, eventually
 from tests.service.auth.auth_service import PASSWORD, bearer, claims, make_administrator
 from tests.service.auth.federation.houses import house
 from tests.service.auth.logout_worker import consume, tokens, worker
@@ -47,7 +47,7 @@ class Person:
 
     def __init__(self, application: Application) -> None:
         self._issuer = application.auth.settings.public_url
-        self._http = httpx2.AsyncClient(base_url=self._issuer)
+        self._http = httpx2.AsyncClient(base_url=self._issuer, timeout=PATIENCE_SECONDS)
 
     async def sign_in(self, address: str) -> str:
         """Go to an address of the provider, log in, agree, and return where it ends."""
@@ -216,11 +216,11 @@ async def test_an_application_in_javascript_believes_a_logout_token(
 async def _told(process: asyncio.subprocess.Process) -> Any:
     assert process.stdout is not None
     assert process.stderr is not None
-    line = await asyncio.wait_for(process.stdout.readline(), 30)
+    line = await asyncio.wait_for(process.stdout.readline(), PATIENCE_SECONDS)
     assert line, (await process.stderr.read()).decode()
     return json.loads(line)
 
 
 async def _document(address: str) -> Any:
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as client:
         return (await client.get(address)).json()
