@@ -27,7 +27,7 @@ def serve(start_seconds: str = "0") -> None:
         except (TimeoutError, BlockingIOError):
             continue
         with connection:
-            connection.settimeout(5)
+            connection.settimeout(60)
             connection.recv(100)
             time.sleep(0.005)
             connection.sendall(str(os.getpid()).encode())

@@ -19,7 +19,7 @@ from deploy.local.supervisor.specs import OneShot, PartSpec, Plan, Ready
 
 ROOT = Path(__file__).parents[3]
 CHILDREN = Path(__file__).with_name("children.py")
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 
 
 def until(read: Callable[[], Any], seconds: float = DEADLINE_SECONDS) -> Any:
@@ -50,9 +50,9 @@ class Stack:
             "command": [sys.executable, str(CHILDREN), role, *map(str, arguments)],
             "environment": {"PATH": os.defpath, "FREEHOLD_INSTANCE": "{instance}"},
             "working_directory": self.directory,
-            "ready": Ready(kind="notify", timeout_seconds=10.0),
+            "ready": Ready(kind="notify", timeout_seconds=DEADLINE_SECONDS),
             "log_path": self.directory / "logs" / f"{name}.log",
-            "stop_timeout_seconds": 5.0,
+            "stop_timeout_seconds": DEADLINE_SECONDS,
         }
         spec = PartSpec(**{**defaults, **values})
         self.parts.append(spec)
@@ -124,7 +124,7 @@ class Stack:
                     found["keeper" if is_keeper else "supervisor"].append(process)
         return found
 
-    def ask(self, spec: PartSpec, timeout_seconds: float = 5.0) -> int:
+    def ask(self, spec: PartSpec, timeout_seconds: float = DEADLINE_SECONDS) -> int:
         """Make one request over the listening socket; return the pid that answered."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(timeout_seconds)
@@ -163,4 +163,4 @@ class Stack:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
         if self.process is not None:
-            self.process.wait(10)
+            self.process.wait(DEADLINE_SECONDS)

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.supervisor.control import ControlError
 from deploy.local.supervisor.specs import PartSpec
-from tests.deploy.supervisor.stack import Stack, until
+from tests.deploy.supervisor.stack import DEADLINE_SECONDS, Stack, until
 
 
 class Load:
@@ -148,14 +148,14 @@ def test_events_tell_of_every_change_until_the_end(stack: Stack) -> None:
     stack.part("auth", "journal", stack.journal, "auth")
     stack.up()
     seen: list[dict[str, object]] = []
-    follower = threading.Thread(target=lambda: seen.extend(stack.client.events(20)))
+    follower = threading.Thread(target=lambda: seen.extend(stack.client.events(DEADLINE_SECONDS)))
     follower.start()
     until(lambda: {"healthy": True} in seen)
     os.kill(stack.pids("auth")[0], signal.SIGKILL)
     until(lambda: sum(i["restarts"] for i in stack.of("auth")["instances"]) == 1)
     until(lambda: stack.status()["healthy"])
     stack.client.stop()
-    follower.join(10)
+    follower.join(DEADLINE_SECONDS)
 
     states = [event.get("state", event.get("healthy")) for event in seen]
     assert states[:7] == ["running", True, "failed", False, "starting", "running", True]

@@ -4,7 +4,7 @@ import os
 import signal
 
 from deploy.local.supervisor.specs import Ready
-from tests.deploy.supervisor.stack import Stack, until
+from tests.deploy.supervisor.stack import DEADLINE_SECONDS, Stack, until
 
 
 def test_a_killed_supervisor_is_replaced_and_leaves_no_strays(stack: Stack) -> None:
@@ -16,7 +16,7 @@ def test_a_killed_supervisor_is_replaced_and_leaves_no_strays(stack: Stack) -> N
     old = {process.pid for process in stack.processes()["child"]}
 
     os.kill(stack.process.pid, signal.SIGKILL)
-    stack.process.wait(5)
+    stack.process.wait(DEADLINE_SECONDS)
     until(lambda: stack.status()["healthy"])
 
     new = stack.processes()
@@ -39,7 +39,7 @@ def test_a_killed_keeper_is_replaced_and_still_heals(stack: Stack) -> None:
     assert stack.status()["healthy"]
 
     os.kill(stack.process.pid, signal.SIGKILL)
-    stack.process.wait(5)
+    stack.process.wait(DEADLINE_SECONDS)
     until(lambda: stack.status()["healthy"])
 
 
@@ -52,7 +52,7 @@ def test_the_successor_can_be_killed_and_stopped_like_the_first(stack: Stack) ->
         supervisor.kill()
         until(lambda: stack.status()["healthy"])
         if supervisor.pid == stack.process.pid:
-            stack.process.wait(5)
+            stack.process.wait(DEADLINE_SECONDS)
     stack.client.stop()
     until(lambda: not any(stack.processes().values()))
 
@@ -66,7 +66,7 @@ def test_a_process_that_ignores_the_death_of_the_supervisor_is_ended(stack: Stac
     assert len(old) == 4
 
     os.kill(stack.process.pid, signal.SIGKILL)
-    stack.process.wait(5)
+    stack.process.wait(DEADLINE_SECONDS)
     until(lambda: stack.status()["healthy"])
 
     assert not old & {process.pid for process in stack.processes()["child"]}
@@ -93,5 +93,5 @@ def test_a_stop_is_not_undone_by_the_keeper(stack: Stack) -> None:
     stack.up()
     stack.client.stop()
     assert stack.process is not None
-    assert stack.process.wait(5) == 0
+    assert stack.process.wait(DEADLINE_SECONDS) == 0
     until(lambda: not any(stack.processes().values()))

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.supervisor.control import ControlError, NotRunning
 from deploy.local.supervisor.specs import Ready
-from tests.deploy.supervisor.stack import ROOT, Stack, until
+from tests.deploy.supervisor.stack import DEADLINE_SECONDS, ROOT, Stack, until
 
 
 def test_instances_share_one_inherited_socket(stack: Stack) -> None:
@@ -37,7 +37,7 @@ def test_a_part_waits_for_what_it_comes_after_and_stops_before_it(stack: Stack) 
 
     stack.client.stop()
     assert stack.process is not None
-    assert stack.process.wait(5) == 0
+    assert stack.process.wait(DEADLINE_SECONDS) == 0
     assert stack.lines()[5:] == ["stop nginx", "stop auth", "stop w", "stop postgres"]
     until(lambda: not any(stack.processes().values()))
     with pytest.raises(NotRunning, match="freehold up"):
@@ -138,7 +138,7 @@ def test_sigterm_stops_everything(stack: Stack) -> None:
     stack.up()
     assert stack.process is not None
     stack.process.terminate()
-    assert stack.process.wait(10) == 0
+    assert stack.process.wait(DEADLINE_SECONDS) == 0
     assert stack.lines() == ["start postgres", "stop postgres"]
     until(lambda: not any(stack.processes().values()))
 
@@ -155,7 +155,7 @@ def test_a_second_supervisor_is_refused_or_waits(stack: Stack) -> None:
     stack.client.stop()
     until(lambda: stack.status()["healthy"] and stack.pids("mail") != first)
     stack.client.stop()
-    assert second.wait(10) == 0
+    assert second.wait(DEADLINE_SECONDS) == 0
 
 
 @pytest.mark.parametrize(
