@@ -8,6 +8,7 @@ import pytest
 from services.auth.app import web
 from shared.chassis.lifecycle import Lifecycle
 from tests.deploy.nginx.edge import Edge
+from tests.parts.waiting import PATIENCE_SECONDS
 from tests.service.auth.auth_service import PASSWORD, PUBLIC_URL, AuthService
 
 EMAIL = "ada@example.com"
@@ -56,7 +57,9 @@ async def log_in(
     """Log in through nginx over a connection from this address."""
     body = {"email": EMAIL, "password": password, "token_delivery": "body"}
     transport = httpx2.AsyncHTTPTransport(local_address=peer)
-    async with httpx2.AsyncClient(transport=transport, base_url=edge.url) as client:
+    async with httpx2.AsyncClient(
+        transport=transport, base_url=edge.url, timeout=PATIENCE_SECONDS
+    ) as client:
         return await client.post("/v1/auth/login", json=body, headers=headers)
 
 
@@ -76,6 +79,7 @@ async def test_s34_sessions_and_the_log_show_the_real_other_end(
         assert [row["address"] for row in rows] == [ATTACKER] * len(CLAIMS)
 
 
+@pytest.mark.usefixtures("long_waits")
 async def test_s34_claiming_other_addresses_gives_a_guesser_no_more_guesses(
     behind_edge: Edge, auth: AuthService
 ) -> None:

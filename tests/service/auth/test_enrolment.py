@@ -380,6 +380,7 @@ async def test_of_ten_step_ups_of_one_session_one_succeeds(
     assert await auth.database.fetchval("SELECT count(*) FROM sessions") == 1
 
 
+@pytest.mark.usefixtures("long_waits")
 async def test_guessing_the_password_by_step_up_is_slowed_as_at_log_in(
     auth: AuthService, session: dict[str, Any]
 ) -> None:

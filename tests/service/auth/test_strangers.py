@@ -119,7 +119,7 @@ async def test_one_stranger_is_let_in_every_five_minutes(auth: AuthService) -> N
     await attack(auth, STRANGER_FAILURES + 1)
     refused = await browse(auth, x_real_ip=NEW_NETWORK)
     assert_problem(refused, 429, "too_many_attempts")
-    assert 290 <= int(refused.headers["retry-after"]) <= 300
+    assert 200 <= int(refused.headers["retry-after"]) <= 300
     assert "link by mail" in refused.json()["detail"]
 
     await let_strangers_wait(auth, 301)
@@ -168,6 +168,7 @@ async def test_the_owners_own_mistakes_are_not_a_strangers(auth: AuthService) ->
     assert [answer.status_code for answer in answers] == [401] * 101 + [429]
 
 
+@pytest.mark.usefixtures("long_waits")
 async def test_a_known_browser_has_a_counter_of_its_own(auth: AuthService) -> None:
     cookie = await own_browser(auth)
     for number in range(10):  # somebody behind the same address
@@ -238,6 +239,7 @@ async def test_mailed_links_and_new_passwords_let_the_owner_in_meanwhile(
     assert (await auth.log_in(EMAIL, NEW_PASSWORD, **elsewhere)).status_code == 200
 
 
+@pytest.mark.usefixtures("long_waits")
 async def test_an_open_session_proves_its_password_by_a_counter_of_its_own(
     auth: AuthService,
 ) -> None:
