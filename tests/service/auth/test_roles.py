@@ -227,6 +227,7 @@ async def test_tokens_stay_small(
     assert (await call(auth, "GET", f"{ROLES}/a", admin)).json()["permissions"] == []
 
 
+@pytest.mark.usefixtures("long_grace")
 async def test_a_session_acts_for_the_organisation_that_was_chosen(
     auth: AuthService, ada: dict[str, Any], bob: dict[str, Any]
 ) -> None:

@@ -4,6 +4,7 @@ PostgreSQL and the service are real. A clock jump moves what the rows say the ot
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -62,12 +63,14 @@ class Held:
     email: str
     answer: dict[str, Any]
     opened_at: float
-    refreshed_at: float
+    refreshed_from: float
+    refreshed_by: float
+    """Between these two it was refreshed last, or opened."""
     tokens: list[str] = field(default_factory=list)
     ended: bool = False
 
     def is_live(self, now: float) -> bool:
-        ends_at = min(self.refreshed_at + IDLE, self.opened_at + LIFETIME)
+        ends_at = min(self.refreshed_by + IDLE, self.opened_at + LIFETIME)
         return not self.ended and now < ends_at
 
 
@@ -81,11 +84,15 @@ class SessionsOfPeople(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.now = 0.0
+        self.jumped = -time.monotonic()
         self.all: list[Held] = []
         self.banned: set[str] = set()
         self.stack = AsyncExitStack()
         self.run(self._start())
+
+    @property
+    def now(self) -> float:
+        return time.monotonic() + self.jumped
 
     def run(self, work: Any) -> Any:
         return self.loop.run_until_complete(work)
@@ -114,18 +121,20 @@ class SessionsOfPeople(RuleBasedStateMachine):
 
     @rule(target=held, email=st.sampled_from(PEOPLE))
     def log_in(self, email: str) -> Any:
+        asked_at = self.now
         answer = self.run(self.auth.log_in(email))
         if email in self.banned:
             assert answer.status_code == 403
             return multiple()
         session = answer.json()
-        opened = Held(UUID(claims(session)["sid"]), email, session, self.now, self.now)
+        opened = Held(UUID(claims(session)["sid"]), email, session, asked_at, asked_at, self.now)
         opened.tokens.append(session["refresh_token"])
         self.all.append(opened)
         return opened
 
     @rule(held=held)
     def refresh(self, held: Held) -> None:
+        asked_at = self.now
         answer = self.run(self.auth.refresh(held.tokens[-1]))
         if not held.is_live(self.now):
             self._assert_refused(answer, "refresh_token_invalid")
@@ -134,17 +143,24 @@ class SessionsOfPeople(RuleBasedStateMachine):
         assert answer.json()["refresh_token"] not in held.tokens
         held.tokens.append(answer.json()["refresh_token"])
         held.answer = answer.json()
-        held.refreshed_at = self.now
+        held.refreshed_from, held.refreshed_by = asked_at, self.now
 
     @rule(held=held, back=st.integers(1, 3))
     def replay(self, held: Held, back: int) -> None:
         if len(held.tokens) <= back:
             return
+        asked_at = self.now
         answer = self.run(self.auth.refresh(held.tokens[-1 - back]))
+        ages = asked_at - held.refreshed_by, self.now - held.refreshed_from
         if not held.is_live(self.now):
             self._assert_refused(answer, "refresh_token_invalid")
             return
-        in_grace = abs(self.now - held.refreshed_at) <= GRACE
+        if max(ages) < -GRACE or min(ages) > GRACE:
+            in_grace = False
+        else:
+            # On a machine that stalls the grace may end in between; then the service decides.
+            is_certain = max(map(abs, ages)) <= GRACE
+            in_grace = is_certain or answer.status_code == 200
         if back == 1 and in_grace:
             assert answer.json()["refresh_token"] == held.tokens[-1]
             return
@@ -166,7 +182,7 @@ class SessionsOfPeople(RuleBasedStateMachine):
     def end_others(self, held: Held) -> None:
         answer = self._act("DELETE", "/v1/auth/sessions", held)
         # What a token says of its age was true when it was made, at the last refresh.
-        if held.refreshed_at - held.opened_at > RECENT_SECONDS:
+        if held.refreshed_from - held.opened_at > RECENT_SECONDS:
             assert answer.json()["code"] == "reauthentication_required"
             return
         assert answer.status_code == 204
@@ -192,7 +208,7 @@ class SessionsOfPeople(RuleBasedStateMachine):
     @rule(seconds=JUMPS)
     def jump(self, seconds: float) -> None:
         self.run(self._jump(seconds))
-        self.now += seconds
+        self.jumped += seconds
 
     @invariant()
     def nobody_is_in_who_should_not_be(self) -> None:
