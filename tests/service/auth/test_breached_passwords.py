@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from services.auth.metrics import BREACHED_PASSWORD_CHECKS
+from services.auth.protections import breached_passwords
 from shared.chassis.database import Database
 from tests.parts.receiver import (
     Behaviour,
@@ -20,6 +21,7 @@ from tests.parts.receiver import (
     hang_in_body,
     reset,
 )
+from tests.parts.waiting import PATIENCE_SECONDS
 from tests.service.auth.auth_service import (
     PASSWORD,
     AuthService,
@@ -65,6 +67,14 @@ async def asking(
     chosen = settings(database_url, breached_passwords_url=f"{stolen_list.url}/")
     async with running(database, chosen) as service:
         yield service
+
+
+@pytest.fixture(autouse=True)
+def patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for the list's answer on a machine that stalls too, unless it never comes."""
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    if parameters.get("behaviour") not in {hang, hang_in_body}:
+        monkeypatch.setattr(breached_passwords, "ANSWER_SECONDS", PATIENCE_SECONDS)
 
 
 async def sign_up(auth: AuthService, password: str = STOLEN) -> int:
@@ -143,7 +153,7 @@ async def test_without_an_answer_the_password_is_accepted_soon_and_counted(
     started = time.monotonic()
     assert await sign_up(asking) == 202
 
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 20
     assert outcomes() == before | {"unavailable": before["unavailable"] + 1}
     assert stolen_list.sent < 64 * 1024 * 1024
 

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from pydantic import ValidationError
 
+from services.auth.protections import captcha
 from services.auth.throttle import STRANGER_FAILURES
 from shared.chassis.database import Database
 from tests.parts.receiver import (
@@ -20,6 +21,7 @@ from tests.parts.receiver import (
     hang,
     reset,
 )
+from tests.parts.waiting import PATIENCE_SECONDS
 from tests.service.auth.auth_service import (
     PASSWORD,
     AuthService,
@@ -86,6 +88,14 @@ async def guarded(
     chosen = settings(database_url, captcha_verify_url=provider.url, captcha_secret=SECRET)
     async with running(database, chosen) as service:
         yield service
+
+
+@pytest.fixture(autouse=True)
+def patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for the provider's answer on a machine that stalls too, unless it never comes."""
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    if parameters.get("behaviour") is not hang:
+        monkeypatch.setattr(captcha, "ANSWER_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture
