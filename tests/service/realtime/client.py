@@ -11,6 +11,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, unix_connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.parts.waiting import PATIENCE_SECONDS
+
 
 class SocketClient:
     """One socket to one process."""
@@ -22,7 +24,7 @@ class SocketClient:
         """Send a frame."""
         await self.connection.send(json.dumps(frame))
 
-    async def receive(self, seconds: float = 10) -> dict[str, Any]:
+    async def receive(self, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """Return the next frame."""
         async with asyncio.timeout(seconds):
             frame: dict[str, Any] = json.loads(await self.connection.recv())
@@ -55,7 +57,7 @@ class SocketClient:
         """Prove that nothing is queued: a ping is answered before anything else comes."""
         assert await self.ask(op="ping", id="nothing more") == {"op": "ok", "id": "nothing more"}
 
-    async def closed(self, seconds: float = 10) -> int:
+    async def closed(self, seconds: float = PATIENCE_SECONDS) -> int:
         """Return the code with which the server closes; frames before it are passed over."""
         with pytest.raises(ConnectionClosed) as caught:
             async with asyncio.timeout(seconds):
@@ -69,5 +71,7 @@ class SocketClient:
 async def connect(path: Path) -> AsyncIterator[SocketClient]:
     """Open a socket to the process that listens on a unix socket."""
     uri = "ws://realtime/v1/realtime"
-    async with unix_connect(str(path), uri, ping_interval=None, close_timeout=2) as connection:
+    async with unix_connect(
+        str(path), uri, open_timeout=PATIENCE_SECONDS, ping_interval=None, close_timeout=2
+    ) as connection:
         yield SocketClient(connection)

@@ -29,6 +29,7 @@ from shared.schemas.events.envelope import Event
 from shared.schemas.events.files import FileReady
 from tests.parts.processes import new_folder
 from tests.parts.rabbitmq import RabbitNode
+from tests.parts.waiting import PATIENCE_SECONDS
 from tests.service.mail.auth_stand_in import INTERNAL_KEY, PUBLIC_URL, AuthStandIn
 
 
@@ -42,7 +43,9 @@ class WebProcess:
     def http(self) -> httpx2.AsyncClient:
         """Return an HTTP client for the process."""
         transport = httpx2.AsyncHTTPTransport(uds=str(self.path))
-        return httpx2.AsyncClient(transport=transport, base_url="http://realtime")
+        return httpx2.AsyncClient(
+            transport=transport, base_url="http://realtime", timeout=PATIENCE_SECONDS
+        )
 
 
 @dataclass
@@ -145,6 +148,8 @@ async def house(
         "internal_key": INTERNAL_KEY,
         "postgres_url": new_database("realtime"),
         "amqp_url": rabbitmq.url,
+        # A stalled test is no stranger who says nothing.
+        "realtime_auth_seconds": 60.0,
     }
     parsed = RealtimeSettings(**settings)
     database, bus, auth = (

@@ -12,6 +12,7 @@ from services.realtime.topology import ensure_stream, host_boot_id, stream_name
 from shared.chassis.bus import close_quietly
 from shared.chassis.outbox import REALTIME_EXCHANGE
 from tests.parts.rabbitmq import RabbitNode
+from tests.parts.waiting import PATIENCE_SECONDS
 from tests.service.realtime.client import SocketClient, connect
 from tests.service.realtime.conftest import RealtimeHouse, WebProcess
 
@@ -144,7 +145,7 @@ async def test_the_loss_of_the_broker_is_only_a_pause(
         await client.subscribe("room:r")
         await publish_numbers(house, process, "room:r", range(5))
         assert await numbers(client, 5) == [0, 1, 2, 3, 4]
-        rabbitmq.stop()
+        await asyncio.to_thread(rabbitmq.stop)
         try:
             await publish_numbers(house, process, "room:r", range(5, 8))  # stored all the same
             answer = await sender.ask(op="publish", channel="room:r", event="n", data=8)
@@ -152,7 +153,7 @@ async def test_the_loss_of_the_broker_is_only_a_pause(
             await client.nothing_more()
         finally:
             await asyncio.to_thread(rabbitmq.start)
-        received = [(await client.receive(30))["data"] for _ in range(4)]
+        received = [(await client.receive())["data"] for _ in range(4)]
         assert received == [5, 6, 7, 8]
         await publish_numbers(house, process, "room:r", range(9, 12))
         assert await numbers(client, 3) == [9, 10, 11]
@@ -181,8 +182,8 @@ async def test_a_stream_that_may_have_lost_something_gets_a_new_epoch(
             await store.current_epoch(house.database),
         )
         await close_quietly(connection)
-        assert await client.closed(30) == 1012
-    async with asyncio.timeout(30):
+        assert await client.closed() == 1012
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             async with connect(process.path) as client:
                 current = await client.log_in(house.auth.token(uuid4()), recover=ready["position"])
@@ -241,7 +242,7 @@ async def test_a_stream_that_begins_anew_unnoticed_gets_a_new_epoch(
         await channel.queue_delete(stream_name(old.name))
         await ensure_stream_as_it_was(channel, stream_name(old.name))
         await close_quietly(connection)
-        assert await client.closed(60) == 1012
+        assert await client.closed() == 1012
     assert (await store.current_epoch(house.database)).previous == old.name
 
 

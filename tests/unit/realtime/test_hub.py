@@ -9,11 +9,13 @@ import pytest
 from starlette.types import Message
 
 from services.realtime import connection as connection_module
+from services.realtime import hub as hub_module
 from services.realtime.connection import Connection
 from services.realtime.frames import CloseCode, ServerFrame
 from services.realtime.history import History, Position
 from services.realtime.hub import Hub
 from services.realtime.limits import TokenBucket
+from tests.parts.waiting import PATIENCE_SECONDS
 
 
 def frame(text: str) -> ServerFrame:
@@ -99,7 +101,7 @@ async def test_a_client_that_takes_not_even_the_close_is_left(
     peer.connection.enqueue(frame("x"))
     await asyncio.sleep(0)
     peer.connection.close(CloseCode.RESTART, "restart")
-    await asyncio.wait_for(task, 2)
+    await asyncio.wait_for(task, PATIENCE_SECONDS)
     assert peer.sent == []
 
 
@@ -121,7 +123,7 @@ async def test_a_client_that_leaves_ends_the_connection() -> None:
     task = asyncio.create_task(peer.serve())
     await peer.incoming.put({"type": "websocket.receive", "text": "hello"})
     await peer.incoming.put({"type": "websocket.disconnect", "code": 1000})
-    await asyncio.wait_for(task, 2)
+    await asyncio.wait_for(task, PATIENCE_SECONDS)
     assert peer.sent == ["echo hello"]
 
 
@@ -150,10 +152,13 @@ async def test_draining_is_spread_over_its_time(hub: Hub) -> None:
     assert 1 <= closed < 10
     await draining
     assert all(peer.connection.closing for peer in peers)
-    assert 0.3 < time.monotonic() - started < 1.0
+    assert 0.3 < time.monotonic() - started < 5.0
 
 
-async def test_a_client_from_a_process_that_was_ahead_is_waited_for(hub: Hub) -> None:
+async def test_a_client_from_a_process_that_was_ahead_is_waited_for(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "CATCH_UP_SECONDS", 10 * PATIENCE_SECONDS)
     peer = Peer()
     publish(hub, 5, "room:r", "five")
     waiting = asyncio.create_task(hub.catch_up_with(Position("e", 7)))
@@ -162,9 +167,9 @@ async def test_a_client_from_a_process_that_was_ahead_is_waited_for(hub: Hub) ->
     await asyncio.sleep(0)
     assert not waiting.done()
     publish(hub, 7, "room:r", "seven")
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, PATIENCE_SECONDS)
     assert hub.subscribe(peer.connection, "room:r", Position("e", 7)) == []
-    await asyncio.wait_for(hub.catch_up_with(Position("other", 100)), 0.5)
+    await asyncio.wait_for(hub.catch_up_with(Position("other", 100)), PATIENCE_SECONDS)
 
 
 def test_the_bucket_allows_a_burst_and_then_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
