@@ -10,23 +10,25 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from shared.chassis import serve
 from shared.chassis.http import http_application
 from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.process import Service, main
-from shared.chassis.serve import DRAIN_SECONDS
 from shared.chassis.settings import Settings
-
-SLOW_SECONDS = DRAIN_SECONDS + 0.3
-"""Longer than a stopping server waits for idle connections to go."""
 
 
 class CountingSettings(Settings):
     journal: Path = Field(description="File that a line is added to for each executed POST")
+    gate: Path = Field(description="File that has to be there before a slow POST is executed")
+    drain_seconds: float = Field(
+        default=serve.DRAIN_SECONDS, description="Time for idle connections to go"
+    )
 
 
 class Counting:
-    def __init__(self, journal: Path) -> None:
-        self._journal = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    def __init__(self, settings: CountingSettings) -> None:
+        self._journal = os.open(settings.journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        self._gate = settings.gate
 
     def routes(self) -> list[Route]:
         return [
@@ -45,12 +47,14 @@ class Counting:
         return PlainTextResponse(body)
 
     async def execute_slowly(self, request: Request) -> Response:
-        await asyncio.sleep(SLOW_SECONDS)
+        while not self._gate.exists():
+            await asyncio.sleep(0.02)
         return await self.execute(request)
 
 
 async def web(settings: CountingSettings, _: Lifecycle) -> ASGIApp:
-    return http_application(routes=Counting(settings.journal).routes())
+    serve.DRAIN_SECONDS = settings.drain_seconds
+    return http_application(routes=Counting(settings).routes())
 
 
 if __name__ == "__main__":

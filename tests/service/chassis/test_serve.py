@@ -13,14 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from shared.chassis.serve import DRAIN_SECONDS
 from tests.parts.processes import Server, accepts, free_port, give, new_folder
-from tests.service.chassis.counting_service import SLOW_SECONDS
+from tests.parts.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[3]
 CLIENTS = 32
 """So many that connections wait to be read: with few, a careless stop loses nothing either."""
 RESTARTS = 7
+DRAIN_SECONDS = 6.0
+"""Longer than servers take; a test that stalls must not miss that a process drains."""
 
 NGINX = """
 daemon off;
@@ -99,14 +100,15 @@ class Instance:
 
     async def ready(self) -> None:
         loop = asyncio.get_running_loop()
-        message = await asyncio.wait_for(loop.sock_recv(self._notifications, 100), 30)
+        receiving = loop.sock_recv(self._notifications, 100)
+        message = await asyncio.wait_for(receiving, PATIENCE_SECONDS)
         assert message == b"READY=1"
 
     def terminate(self) -> None:
         os.kill(self.pid, signal.SIGTERM)
 
     async def exit_status(self) -> int:
-        _, status = await asyncio.wait_for(asyncio.shield(self._exit), 30)
+        _, status = await asyncio.wait_for(asyncio.shield(self._exit), PATIENCE_SECONDS)
         self._notifications.close()
         return os.waitstatus_to_exitcode(status)
 
@@ -122,6 +124,7 @@ class CountingStack:
     def __init__(self) -> None:
         self.folder = new_folder("serve")
         self.journal = self.folder / "journal"
+        self.gate = self.folder / "gate"
         self.port = free_port()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.folder / "counting.sock"))
@@ -139,7 +142,7 @@ class CountingStack:
     def start_nginx(self) -> None:
         self._nginx.start(lambda: accepts(self.port))
 
-    async def start_instance(self) -> Instance:
+    async def start_instance(self, **settings: object) -> Instance:
         """Start a process as the supervisor does, and return when it is ready."""
         number = len(self._instances) + 1
         address = str(self.folder / f"notify{number}")
@@ -157,6 +160,8 @@ class CountingStack:
             "FREEHOLD_PUBLIC_URL": "http://localhost",
             "FREEHOLD_INTERNAL_KEY": "k" * 32,
             "FREEHOLD_JOURNAL": str(self.journal),
+            "FREEHOLD_GATE": str(self.gate),
+            **{f"FREEHOLD_{name.upper()}": str(value) for name, value in settings.items()},
         }
         pid = os.posix_spawn(
             sys.executable,
@@ -234,7 +239,7 @@ async def load(stack: CountingStack) -> AsyncIterator[Load]:
         yield load
     finally:
         load.stopping = True
-        await asyncio.wait_for(asyncio.gather(*clients), 30)
+        await asyncio.wait_for(asyncio.gather(*clients), PATIENCE_SECONDS)
 
 
 async def test_a_rolling_restart_under_load_loses_nothing_and_does_nothing_twice(
@@ -270,7 +275,7 @@ async def test_requests_wait_while_the_only_process_is_replaced(stack: CountingS
 
 
 async def test_a_draining_process_finishes_answers_and_lets_go(stack: CountingStack) -> None:
-    instance = await stack.start_instance()
+    instance = await stack.start_instance(drain_seconds=DRAIN_SECONDS)
     idle, slow, busy = [await stack.directly() for _ in range(3)]
     for client in (idle, busy):
         answer = await client.request("GET", "/echo/x")
@@ -289,7 +294,8 @@ async def test_a_draining_process_finishes_answers_and_lets_go(stack: CountingSt
     assert await idle.is_closed()
     assert not slow_answer.done()
 
-    answer = await asyncio.wait_for(slow_answer, SLOW_SECONDS + 5)
+    stack.gate.touch()
+    answer = await asyncio.wait_for(slow_answer, PATIENCE_SECONDS)
     assert (answer.status, answer.body) == (200, b"slow")
     assert await instance.exit_status() == 0
     assert stack.executed() == [("slow", instance.pid)]
