@@ -13,6 +13,7 @@ from shared.chassis.errors import Problem, Unavailable
 from shared.chassis.settings import DatabaseSettings
 from shared.schemas.problems import ProblemCode
 from tests.parts.postgres import PostgresCluster
+from tests.parts.waiting import PATIENCE_SECONDS
 
 TABLES = """
 CREATE TABLE owners (name text CONSTRAINT owners_name_key UNIQUE NOT NULL);
@@ -241,7 +242,7 @@ async def test_a_cancelled_transaction_is_rolled_back_and_its_connection_is_clea
     await waiting.wait()
     await eventually_sleeping(database)
     task.cancel()
-    await asyncio.wait({task}, timeout=5)
+    await asyncio.wait({task}, timeout=PATIENCE_SECONDS / 2)
     assert task.cancelled()
     assert await owners(database) == []
     assert await is_clean(database)
@@ -249,7 +250,7 @@ async def test_a_cancelled_transaction_is_rolled_back_and_its_connection_is_clea
 
 async def eventually_sleeping(database: Database) -> None:
     query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60)%'"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not await database.fetchval(query):
             await asyncio.sleep(0.01)
 
@@ -312,8 +313,10 @@ async def test_a_direct_connection_is_outside_of_the_pool(database: Database) ->
 
 
 async def test_a_server_that_stops_is_unavailable_and_comes_back(
-    own_cluster: PostgresCluster,
+    own_cluster: PostgresCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("ACQUIRE_TIMEOUT_SECONDS", "CONNECT_TIMEOUT_SECONDS"):
+        monkeypatch.setattr(database_module, name, 10 * PATIENCE_SECONDS)
     url = own_cluster.new_database("chassis")
     database = Database(settings(url), "chassis")
     await database.start()
@@ -335,7 +338,9 @@ async def test_a_server_that_stops_is_unavailable_and_comes_back(
         Database(settings(url), "chassis").start,
         lambda: owners(database),
     ):
-        async with asyncio.timeout(2):  # an outage is told at once, not after a time-out
+        async with asyncio.timeout(
+            PATIENCE_SECONDS
+        ):  # an outage is told at once, not after a time-out
             with pytest.raises(Unavailable):
                 await attempt()
     with pytest.raises(Unavailable):

@@ -8,7 +8,7 @@ import pytest
 from shared.chassis.errors import PermanentFailure, Unavailable
 from shared.chassis.jobs.commands import JobQueue
 from shared.chassis.jobs.running import LeaseLost, RunningJob
-from tests.parts.waiting import eventually
+from tests.parts.waiting import PATIENCE_SECONDS, eventually
 from tests.service.chassis.conftest import Messaging
 from tests.service.chassis.effect_jobs import Effect, enqueue, record, states, work
 from tests.service.chassis.effects import INSERT, effects
@@ -34,11 +34,15 @@ async def test_a_rolled_back_enqueue_runs_nothing(messaging: Messaging) -> None:
 
 async def test_a_delayed_job_waits(messaging: Messaging) -> None:
     await work(messaging)
-    await enqueue(messaging, "later", delay=timedelta(seconds=2))
+    await enqueue(messaging, "later", delay=timedelta(hours=1))
     await enqueue(messaging, "now")
     await eventually(lambda: effects(messaging), ["now"])
     assert await states(messaging) == [("scheduled", 0), ("completed", 1)]
+    await messaging.database.execute(
+        "UPDATE jobs SET run_at = now() + interval '0.5 seconds' WHERE state = 'scheduled'"
+    )
     await eventually(lambda: effects(messaging), ["now", "later"])
+    assert await messaging.database.fetchval("SELECT bool_and(started_at >= run_at) FROM jobs")
 
 
 async def test_a_unique_key_holds_while_its_job_waits(messaging: Messaging) -> None:
@@ -126,7 +130,7 @@ async def test_a_worker_that_lost_its_lease_leaves_no_effect(messaging: Messagin
 
     await work(messaging, lose)
     await enqueue(messaging, "f")
-    await asyncio.wait_for(lost.wait(), 10)
+    await asyncio.wait_for(lost.wait(), PATIENCE_SECONDS)
     assert await effects(messaging) == []
     assert await messaging.database.fetchval("SELECT worker FROM jobs") == "another"
 
@@ -142,7 +146,7 @@ async def test_a_stopping_worker_lets_a_running_job_finish(messaging: Messaging)
 
     stopping = await work(messaging, slow)
     await enqueue(messaging, "g")
-    await asyncio.wait_for(begun.wait(), 10)
+    await asyncio.wait_for(begun.wait(), PATIENCE_SECONDS)
     stopped = asyncio.create_task(stopping.stop())
     go_on.set()
     await stopped
@@ -162,7 +166,7 @@ async def test_a_stopping_worker_gives_back_what_does_not_finish(
 
     stopping = await work(messaging, never)
     await enqueue(messaging, "h")
-    await asyncio.wait_for(begun.wait(), 10)
+    await asyncio.wait_for(begun.wait(), PATIENCE_SECONDS)
     await stopping.stop()
     assert await states(messaging) == [("queued", 0)]
     await work(messaging)

@@ -32,6 +32,7 @@ from tests.parts.receiver import (
     hang_in_body,
     reset,
 )
+from tests.parts.waiting import PATIENCE_SECONDS
 
 SETTING = "FREEHOLD_NETWORKS"
 CLOSED = AddressGuard([], setting=SETTING)
@@ -60,7 +61,11 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 async def fetch(
-    outgoing: OutgoingRequests, url: str, *, seconds: float = 5.0, most_bytes: int = 1024
+    outgoing: OutgoingRequests,
+    url: str,
+    *,
+    seconds: float = PATIENCE_SECONDS,
+    most_bytes: int = 1024,
 ) -> Answer:
     return await outgoing.fetch("GET", url, {"X": "y"}, seconds=seconds, most_bytes=most_bytes)
 
@@ -70,7 +75,7 @@ async def get(
     guard: AddressGuard = LOOPBACK,
     *,
     resolver: Names | None = None,
-    seconds: float = 5.0,
+    seconds: float = PATIENCE_SECONDS,
     most_bytes: int = 1024,
 ) -> Answer:
     outgoing = OutgoingRequests(guard, resolver or Names(["127.0.0.1"]))
@@ -111,7 +116,7 @@ async def test_answers_that_do_not_end_or_are_none(
 ) -> None:
     receiver.behaviours = [behaviour]
     with pytest.raises(Unreachable, match=why):
-        await get(receiver, seconds=0.5)
+        await get(receiver, seconds=0.5 if "within" in why else PATIENCE_SECONDS)
 
 
 async def test_proxies_of_the_environment_are_not_asked(

@@ -57,7 +57,7 @@ async def next_run_at(messaging: Messaging) -> datetime:
     return instant
 
 
-def made(name: str = "made", cron: str = "*/5 * * * *", **fields: Any) -> ScheduleCreate:
+def made(name: str = "made", cron: str = "0 */12 * * *", **fields: Any) -> ScheduleCreate:
     return ScheduleCreate(
         **{"name": name, "cron": cron, "queue": "app", "kind": "any", "payload": {"a": 1}, **fields}
     )
@@ -127,7 +127,7 @@ async def test_a_tick_is_passed_over_while_the_job_before_has_not_ended(
 @pytest.mark.parametrize(
     ("cron", "back", "is_reckoned_anew"),
     [
-        ("*/5 * * * *", timedelta(hours=1), True),
+        ("0 */12 * * *", timedelta(hours=1), True),
         ("30 6 * * *", timedelta(hours=1), False),
         ("30 6 * * *", timedelta(days=40), True),
     ],
@@ -149,6 +149,7 @@ async def test_a_clock_that_was_set_back(
     assert await queued(messaging) == 0
 
 
+@pytest.mark.alone
 async def test_a_tick_comes_at_its_time(messaging: Messaging) -> None:
     await schedule(messaging)
     await put_schedule(messaging.database, made())
@@ -158,7 +159,7 @@ async def test_a_tick_comes_at_its_time(messaging: Messaging) -> None:
     due = await next_run_at(messaging)
     await eventually(lambda: queued(messaging), 1)
     late = await messaging.database.fetchval("SELECT created_at FROM jobs") - due
-    assert timedelta(0) <= late < timedelta(seconds=1.5)
+    assert timedelta(0) <= late < timedelta(seconds=5)
 
 
 async def test_declared_schedules_follow_the_code(messaging: Messaging) -> None:
@@ -199,7 +200,7 @@ async def test_a_schedule_is_put_read_and_deleted(messaging: Messaging) -> None:
         "max_attempts": 9,
         "last_run_at": None,
     }
-    assert timedelta(0) < put.next_run_at - datetime.now(UTC) <= timedelta(minutes=5)
+    assert timedelta(0) < put.next_run_at - datetime.now(UTC) <= timedelta(hours=12)
     await messaging.database.execute(DUE)
     await scheduler(messaging)._tick()
     [ran] = await list_schedules(database)
