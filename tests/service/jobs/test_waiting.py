@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx2
+import pytest
 
 from services.jobs.claiming import Claim, JobDoors
 from shared.chassis.jobs.wakeups import Wakeups
@@ -13,7 +14,8 @@ from shared.chassis.lifecycle import Lifecycle
 from tests.parts.waiting import eventually
 from tests.service.jobs.jobs_house import Caller, JobsHouse, serve
 
-WOKEN_SECONDS = 0.05
+WOKEN_SECONDS = 0.2
+"""Polling alone would take 0.85 s from when it is measured."""
 
 
 async def waiting(caller: Caller, **values: Any) -> "asyncio.Task[list[Any]]":
@@ -24,6 +26,7 @@ async def waiting(caller: Caller, **values: Any) -> "asyncio.Task[list[Any]]":
     return task
 
 
+@pytest.mark.alone
 async def test_a_waiter_is_woken_by_a_job_queued_in_another_process(
     house: JobsHouse, application: Caller
 ) -> None:
@@ -46,7 +49,7 @@ async def test_a_waiter_is_woken_by_a_job_queued_in_another_process(
 async def test_nobody_to_wake_means_an_empty_answer_in_time(application: Caller) -> None:
     started = time.monotonic()
     assert await application.claim(wait_seconds=0.3) == []
-    assert 0.3 <= time.monotonic() - started < 2
+    assert 0.3 <= time.monotonic() - started < 15
 
 
 async def test_many_waiters_hold_no_connection_and_each_gets_a_job(
@@ -60,7 +63,7 @@ async def test_many_waiters_hold_no_connection_and_each_gets_a_job(
         "AND state <> 'idle' AND pid <> pg_backend_pid()"
     )
     # The first looks take longer while the machine is busy; whoever waits would stay.
-    await eventually(lambda: house.value(busy), 0, seconds=5)
+    await eventually(lambda: house.value(busy), 0)
     queued = {(await application.enqueue())["id"] for _ in range(many)}
     claimed = [job["id"] for jobs in await asyncio.gather(*claims) for job in jobs]
     assert sorted(claimed) == sorted(queued)
@@ -135,4 +138,4 @@ async def test_a_draining_process_answers_those_who_wait(house: JobsHouse) -> No
         await house.drain(other)
         assert await claim == []
         assert await caller.claim(wait_seconds=20) == []
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 15

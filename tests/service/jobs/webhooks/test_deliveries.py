@@ -8,11 +8,12 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 from uuid_utils.compat import uuid7
 
+from services.jobs.webhooks import sending
 from services.jobs.webhooks.deliveries import Deliverer
 from services.jobs.webhooks.sending import Sender
 from shared.schemas.events.jobs import JobFailed
 from tests.parts.receiver import Receiver, answer, hang, reset
-from tests.parts.waiting import eventually
+from tests.parts.waiting import PATIENCE_SECONDS, eventually
 from tests.service.jobs.webhooks.conftest import Webhooks
 
 
@@ -234,7 +235,10 @@ async def test_a_crash_after_sending_sends_the_same_message_again(
     assert len(delivery["attempts"]) == 1
 
 
-async def test_a_slow_endpoint_takes_no_other_ones_place(webhooks: Webhooks) -> None:
+async def test_a_slow_endpoint_takes_no_other_ones_place(
+    webhooks: Webhooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "ANSWER_SECONDS", 10 * PATIENCE_SECONDS)
     slow = await webhooks.subscribe("order.paid")
     quick_receiver = Receiver()
     await quick_receiver.start()
@@ -245,8 +249,12 @@ async def test_a_slow_endpoint_takes_no_other_ones_place(webhooks: Webhooks) -> 
     await webhooks.start_worker(webhook_concurrency=6, webhook_endpoint_concurrency=2)
 
     await eventually(quick_receiver.count, 20)
+
+    async def connections() -> int:
+        return webhooks.receiver.connections
+
+    await eventually(connections, 2)
     assert webhooks.receiver.most_at_once == 2
-    assert webhooks.receiver.connections == 2
     attempts = [delivery["attempts"] for delivery in await webhooks.deliveries(slow)]
     assert attempts == [[]] * 20
     webhooks.receiver.behaviours.clear()

@@ -167,13 +167,13 @@ async def test_both_secrets_sign_for_a_day_after_rotation(webhooks: Webhooks) ->
 
     await webhooks.database.execute(
         "UPDATE webhook_endpoints SET previous_secret_until = previous_secret_until - $1::interval",
-        timedelta(hours=23, minutes=59),
+        timedelta(hours=23),
     )
     await webhooks.tell()
     await eventually(webhooks.receiver.count, 2)
     await webhooks.database.execute(
         "UPDATE webhook_endpoints SET previous_secret_until = previous_secret_until - $1::interval",
-        timedelta(minutes=1),
+        timedelta(hours=1),
     )
     await webhooks.tell()
     await eventually(webhooks.receiver.count, 3)

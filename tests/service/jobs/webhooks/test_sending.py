@@ -89,7 +89,8 @@ async def test_receivers(
     status: int | None,
     error: str | None,
 ) -> None:
-    monkeypatch.setattr(sending, "ANSWER_SECONDS", 1.0)
+    if behaviour is hang:
+        monkeypatch.setattr(sending, "ANSWER_SECONDS", 1.0)
     monkeypatch.setattr(sending, "BODY_SECONDS", 0.3)
     receiver.behaviours = [behaviour]
     result = await send(receiver)
@@ -97,7 +98,7 @@ async def test_receivers(
     assert result.succeeded is (error is None)
     assert error is None or error in str(result.error)
     assert result.duration is not None
-    assert result.duration < 3
+    assert result.duration < 12
     assert receiver.connections == 1
 
 
