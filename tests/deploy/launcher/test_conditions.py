@@ -10,15 +10,22 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from deploy.local import conditions
 from deploy.local.commands.observe import _print_report
 from deploy.local.conditions import Broker, add_conditions
 from deploy.local.supervisor.specs import PartSpec, Ready
 from shared.chassis.conditions import Conditions
 from shared.chassis.serve import MetricsEndpoint, WebServer
 from tests.parts.rabbitmq import RabbitNode
-from tests.parts.waiting import eventually
+from tests.parts.waiting import PATIENCE_SECONDS, eventually
 
 Serve = Callable[[str, int, ASGIApp], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who answers is heard on a machine that stalls too."""
+    monkeypatch.setattr(conditions, "PATIENCE_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -122,8 +129,10 @@ async def test_a_warning_changes_neither_health_nor_state_and_is_said_once_for_a
 
 
 async def test_one_that_hangs_is_told_in_bounded_time_and_the_others_are_heard(
-    serve: Serve, tmp_path: Path
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(conditions, "PATIENCE_SECONDS", 4.0)
+
     async def hang(_scope: Scope, receive: Receive, _send: Send) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
@@ -131,7 +140,7 @@ async def test_one_that_hangs_is_told_in_bounded_time_and_the_others_are_heard(
     for number in range(1, 6):
         await serve("files", number, hang)
     await serve("mail", 1, telling(("bus_blocked", "The bus is full.", True)))
-    async with asyncio.timeout(6):
+    async with asyncio.timeout(4 * 4.0):  # one after the other the five would take longer
         report = await ask(tmp_path, part("files", 1, 2, 3, 4, 5), part("mail", 1))
     files, mail = report["parts"]
     assert [(c["name"], c["failing"]) for c in files["conditions"]] == [("unanswered", False)] * 5

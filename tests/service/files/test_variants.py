@@ -15,6 +15,7 @@ import pyvips
 
 from services.files.image_pool import ImagePool, ImageProcessDied, MadeVariant, UnusableImage
 from tests.parts.seaweedfs import S3Server
+from tests.parts.waiting import PATIENCE_SECONDS
 from tests.service.files.files_service import FilesService, Traces, files_settings, make_service
 from tests.service.files.pictures import bomb, jpeg
 
@@ -27,7 +28,9 @@ async def uploaded(client: httpx2.AsyncClient, name: str, content: bytes) -> dic
     return file
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+async def eventually(
+    condition: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_SECONDS
+) -> None:
     deadline = time.monotonic() + seconds
     while not await condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -212,7 +215,7 @@ def children() -> list[psutil.Process]:
 
 
 async def test_a_child_that_dies_fails_one_image_only() -> None:
-    pool = ImagePool(size=1, timeout_seconds=10)
+    pool = ImagePool(size=1, timeout_seconds=PATIENCE_SECONDS)
     picture = jpeg()
     await make(pool, picture)
     (child,) = children()
@@ -230,7 +233,7 @@ async def test_a_child_that_dies_fails_one_image_only() -> None:
 
 
 async def test_cancelling_kills_the_child_and_frees_its_slot() -> None:
-    pool = ImagePool(size=1, timeout_seconds=10)
+    pool = ImagePool(size=1, timeout_seconds=PATIENCE_SECONDS)
     picture = jpeg()
     await make(pool, picture)
     (child,) = children()
@@ -248,9 +251,10 @@ async def test_cancelling_kills_the_child_and_frees_its_slot() -> None:
 
 
 async def test_an_image_that_takes_too_long_is_given_up() -> None:
-    pool = ImagePool(size=1, timeout_seconds=1)
+    pool = ImagePool(size=1, timeout_seconds=PATIENCE_SECONDS)
     picture = jpeg()
     await make(pool, picture)
+    pool._timeout_seconds = 1.0
     (child,) = children()
     child.suspend()
 
