@@ -11,8 +11,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from tests.journey.stack import RunningStack, new_address
+from tests.parts.waiting import PATIENCE_SECONDS
 
 PASSWORD = "correct horse battery staple"
+LONG_SECONDS = 180.0
+"""For what a stack of twenty processes does on a machine that has other things to do."""
 
 
 class Client:
@@ -20,7 +23,7 @@ class Client:
 
     def __init__(self, stack: RunningStack) -> None:
         self.stack = stack
-        self.http = httpx2.AsyncClient(base_url=stack.url, timeout=30)
+        self.http = httpx2.AsyncClient(base_url=stack.url, timeout=LONG_SECONDS)
         self.email = new_address()
         self.session: dict[str, Any] = {}
 
@@ -52,7 +55,7 @@ class Client:
     ) -> httpx2.Response:
         """Call until the answer is the expected one, as a client with retries does."""
         answer: object = None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(LONG_SECONDS):
             while True:
                 try:
                     response = await self.call(method, path, **options)
@@ -93,15 +96,17 @@ class Client:
     async def connect(self) -> "Socket":
         """Open a socket and authenticate on it."""
         address = self.stack.url.replace("http", "ws", 1) + "/v1/realtime"
-        socket = Socket(await connect(address, open_timeout=20))
+        # Who is slow to answer a ping may be as slow as the machine: the server decides on that.
+        connection = await connect(address, open_timeout=PATIENCE_SECONDS, ping_timeout=None)
+        socket = Socket(connection)
         await socket.send(id="1", op="auth", token=self.session["access_token"])
-        ready = await socket.frame("ready")
+        ready = await socket.frame("ready", seconds=PATIENCE_SECONDS)
         assert ready["user_id"] == self.user_id
         return socket
 
     async def reconnect(self) -> "Socket":
         """Open a socket as soon as the server takes it again."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(LONG_SECONDS):
             while True:
                 try:
                     return await self.connect()
@@ -120,7 +125,9 @@ class Socket:
         """Send one frame."""
         await self.connection.send(json.dumps(frame))
 
-    async def frame(self, op: str, *, seconds: float = 30, **expected: Any) -> dict[str, Any]:
+    async def frame(
+        self, op: str, *, seconds: float = LONG_SECONDS, **expected: Any
+    ) -> dict[str, Any]:
         """Return the next frame of this kind with these values; others are kept for later."""
         wanted = {"op": op, **expected}
         for kept in self._frames:

@@ -12,7 +12,15 @@ CLIENT_ORIGIN = "https://app.example.com"
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[RunningStack]:
-    stack = RunningStack({"FREEHOLD_LIMITS": "off", "FREEHOLD_CLIENT_ORIGINS": CLIENT_ORIGIN})
+    stack = RunningStack(
+        {
+            "FREEHOLD_LIMITS": "off",
+            "FREEHOLD_CLIENT_ORIGINS": CLIENT_ORIGIN,
+            # A slow machine may need longer than clients are given.
+            "FREEHOLD_REALTIME_AUTH_SECONDS": "60",
+            "FREEHOLD_REALTIME_HISTORY_SECONDS": "3600",
+        }
+    )
     try:
         stack.up()
         stack.run("scale", "realtime=2")

@@ -55,7 +55,7 @@ class RunningStack:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
             check=False,
         )
         if check and done.returncode != 0:
@@ -93,7 +93,7 @@ class RunningStack:
         """Kill one process of a part with SIGKILL."""
         os.kill(self.pids(part)[0], signal.SIGKILL)
 
-    def wait_healthy(self, seconds: float = 60) -> None:
+    def wait_healthy(self, seconds: float = 180) -> None:
         """Return when status says that all is well."""
         deadline = time.monotonic() + seconds
         while not (status := self.status())["healthy"]:
@@ -107,7 +107,7 @@ class RunningStack:
         return mails
 
     async def mails(
-        self, address: str, count: int = 1, seconds: float = 60
+        self, address: str, count: int = 1, seconds: float = 180
     ) -> list[dict[str, Any]]:
         """Wait for mails to an address."""
         async with asyncio.timeout(seconds):

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from tests.journey.client import PASSWORD, Client
+from tests.journey.client import LONG_SECONDS, PASSWORD, Client
 from tests.journey.stack import RunningStack
 
 
@@ -22,7 +22,7 @@ async def test_a_deleted_account_is_erased_everywhere_and_its_owner_told(
 
         assert (await ada.call("DELETE", "/v1/auth/me")).status_code == 204
 
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(LONG_SECONDS):
             while (deletion := await found(admin, ada.user_id))["completed_at"] is None:
                 await asyncio.sleep(0.2)
         assert set(deletion["confirmations"]) == {"auth", "files", "jobs", "mail", "realtime"}

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.journey.client import Client, Socket
+from tests.journey.client import LONG_SECONDS, Client, Socket
 from tests.journey.stack import RunningStack
 
 PARTS = [
@@ -30,7 +30,7 @@ PARTS = [
 
 @pytest.mark.parametrize("part", PARTS)
 async def test_the_journey_goes_on(stack: RunningStack, photo: bytes, part: str) -> None:
-    stack.wait_healthy(90)
+    stack.wait_healthy()
     async with Client(stack) as ada, Client(stack) as bob:
         stack.kill(part)
         await ada.sign_up()
@@ -41,7 +41,7 @@ async def test_the_journey_goes_on(stack: RunningStack, photo: bytes, part: str)
         upload = {"file": ("photo.jpg", photo, "image/jpeg")}
         file = (await ada.persist("POST", "/v1/files", 201, files=upload)).json()
         if part != "seaweedfs":
-            stack.wait_healthy(90)
+            stack.wait_healthy()
             stack.kill(part)
         message = {"channel": "room:kill", "event": "still.there", "data": part}
         await bob.persist("POST", "/v1/realtime/publish", 202, json=message)
@@ -58,7 +58,7 @@ async def recovered_events(
 ) -> dict[str, dict[str, object]]:
     """Read both events, over as many connections as it takes."""
     seen: dict[str, dict[str, object]] = {}
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(2 * LONG_SECONDS):
         while len(seen) < 2:
             try:
                 frame = await socket.frame("event", seconds=60)

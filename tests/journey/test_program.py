@@ -15,7 +15,7 @@ URL = re.compile(r"amqp://program\.till:[\w-]+@127\.0\.0\.1:\d+/freehold")
 
 
 async def test_a_program_emits_and_listens_until_it_is_removed(stack: RunningStack) -> None:
-    stack.wait_healthy(90)
+    stack.wait_healthy()
     shown = stack.run("program", "till", "--emits", "order,invoice")
     (url,) = set(URL.findall(shown))
     assert shown.count("(shown this once)") == 1
@@ -44,7 +44,7 @@ async def test_a_program_emits_and_listens_until_it_is_removed(stack: RunningSta
     changed = stack.run("program", "till", "--emits", "order")
     assert "password         the one it had" in changed
     stack.run("restart", "rabbitmq")
-    stack.wait_healthy(90)
+    stack.wait_healthy()
     connection = await aio_pika.connect(url)
     async with connection:
         channel = await connection.channel()

@@ -5,7 +5,7 @@ from collections import Counter
 
 from websockets.exceptions import ConnectionClosed
 
-from tests.journey.client import Client, Socket
+from tests.journey.client import LONG_SECONDS, Client, Socket
 from tests.journey.stack import RunningStack
 
 CHANNEL = "room:restart"
@@ -42,7 +42,7 @@ async def test_a_rolling_restart_loses_nothing(stack: RunningStack) -> None:
         done.set()
         await asyncio.gather(*load)
         assert set(answers) == {("GET", 200), ("POST", 202)}, answers
-        received, closes = await asyncio.wait_for(listening, 30)
+        received, closes = await asyncio.wait_for(listening, LONG_SECONDS)
         assert received == list(range(answers["POST", 202]))
         assert set(closes) == {1012}
 

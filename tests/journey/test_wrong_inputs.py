@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from shared.schemas.problem_kinds import PROBLEMS
 from shared.schemas.problems import ProblemCode
-from tests.journey.client import Client
+from tests.journey.client import LONG_SECONDS, Client
 from tests.journey.stack import RunningStack, new_address
 
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
@@ -146,7 +146,7 @@ async def test_ten_gigabytes_are_refused_before_they_are_sent(
         f"Authorization: Bearer {ada.session['access_token']}\r\n"
         "Content-Type: image/jpeg\r\nX-File-Name: big.jpg\r\nContent-Length: 10737418240\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", stack.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=LONG_SECONDS) as connection:
         connection.sendall(head.encode())
         answer = b""
         while b"request_id" not in answer and (data := connection.recv(65536)):
@@ -170,7 +170,7 @@ async def test_s3_stopped(stack: RunningStack, ada: Client, photo: bytes) -> Non
     finally:
         os.kill(pid, signal.SIGCONT)
     # What S3 may hold of it is removed as soon as S3 answers again.
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + LONG_SECONDS
     while await counts(stack) != before:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.2)
@@ -204,7 +204,7 @@ async def test_rabbitmq_stopped(stack: RunningStack, photo: bytes) -> None:
 
 async def becomes_ready(client: Client, file_id: str) -> None:
     """Wait until a file's thumbnail is made."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + LONG_SECONDS
     while (await client.call("GET", f"/v1/files/{file_id}")).json()["state"] != "ready":
         assert time.monotonic() < deadline
         await asyncio.sleep(0.2)
