@@ -7,6 +7,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.auth.cookies import HostCookie
 from services.auth.devices import device_of
 from services.auth.protections.store import DEVICES_KEPT_FOR
 from services.auth.records import Device
@@ -15,30 +16,21 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class DeviceCookie:
-    """Reads and writes the cookie; over https it is bound to this host (`__Host-`).
+    """Reads and writes the cookie.
 
     It opens nothing and holds nothing about anybody: 256 random bits, the same for every account
     that is used in the browser.
     """
 
     def __init__(self, public_url: str) -> None:
-        self._secure = public_url.startswith("https://")
-        self.name = "__Host-freehold_device" if self._secure else "freehold_device"
+        self._cookie = HostCookie("freehold_device", public_url)
 
     def device_of(self, request: Request) -> Device:
         """Return where a request comes from, and what the browser's cookie says."""
-        token = request.cookies.get(self.name, "")
+        token = self._cookie.read(request) or ""
         device = device_of(request)
         return replace(device, token=token) if _TOKEN.fullmatch(token) else device
 
     def write(self, response: Response, token: str) -> None:
         """Have the browser keep its token, from now on as long as browsers do."""
-        response.set_cookie(
-            self.name,
-            token,
-            max_age=int(DEVICES_KEPT_FOR.total_seconds()),
-            path="/",
-            secure=self._secure,
-            httponly=True,
-            samesite="lax",
-        )
+        self._cookie.write(response, token, max_age=int(DEVICES_KEPT_FOR.total_seconds()))

@@ -12,6 +12,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.auth.cookies import HostCookie
 from services.auth.master_key import MasterKey
 
 ATTEMPT_LIFETIME: Final = timedelta(minutes=10)
@@ -53,7 +54,7 @@ class AttemptSecrets:
 
 
 class AttemptCookie:
-    """Binds log-ins to the browser that began them; over https it is bound to this host too.
+    """Binds log-ins to the browser that began them.
 
     A provider that answers by a form posts it from its own site, and no Lax cookie comes along.
     Those log-ins have a cookie of their own, SameSite=None: what keeps others from using it is
@@ -62,11 +63,12 @@ class AttemptCookie:
     """
 
     def __init__(self, public_url: str) -> None:
-        self._secure = public_url.startswith("https://")
+        self._cookie = HostCookie("freehold_sign_in", public_url)
+        self._posted = HostCookie("freehold_sign_in_posted", public_url, cross_site=True)
 
     def read(self, request: Request, *, posted: bool) -> str | None:
         """Return the value that a browser sent, if it is one of ours by its form."""
-        value = request.cookies.get(self._name(posted=posted), "")
+        value = self._of(posted=posted).read(request) or ""
         return value if _SECRET.fullmatch(value) else None
 
     def read_or_make(self, request: Request) -> str:
@@ -76,20 +78,11 @@ class AttemptCookie:
 
     def write(self, response: Response, value: str, *, posted: bool) -> None:
         """Have the browser keep a value for as long as the log-in may take."""
-        response.set_cookie(
-            self._name(posted=posted),
-            value,
-            max_age=int(ATTEMPT_LIFETIME.total_seconds()),
-            path="/",
-            secure=self._secure,
-            httponly=True,
-            # Browsers take None over https only; no provider posts to an address without.
-            samesite="none" if posted and self._secure else "lax",
-        )
+        lifetime = int(ATTEMPT_LIFETIME.total_seconds())
+        self._of(posted=posted).write(response, value, max_age=lifetime)
 
-    def _name(self, *, posted: bool) -> str:
-        name = "freehold_sign_in_posted" if posted else "freehold_sign_in"
-        return f"__Host-{name}" if self._secure else name
+    def _of(self, *, posted: bool) -> HostCookie:
+        return self._posted if posted else self._cookie
 
 
 def _base64url(data: bytes) -> str:

@@ -13,6 +13,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.auth.cookies import HostCookie
 from services.auth.master_key import MasterKey
 from services.auth.provider.authorization import FINGERPRINT_BYTES, AuthorizationRequest
 
@@ -36,9 +37,7 @@ class Reauthentication:
 
     def __init__(self, master_key: MasterKey, *, public_url: str) -> None:
         self._key = master_key.derive("oauth-reauthentication")
-        self._secure = public_url.startswith("https://")
-        name = "freehold_reauthentication"
-        self._name = f"__Host-{name}" if self._secure else name
+        self._cookie = HostCookie("freehold_reauthentication", public_url)
 
     def waiting_since(self, request: Request, asked: AuthorizationRequest) -> datetime | None:
         """Return since when a request waits for a log-in; None if it does not, or for too long."""
@@ -64,7 +63,7 @@ class Reauthentication:
             self._write(response, waiting)
 
     def _read(self, request: Request) -> dict[bytes, datetime]:
-        token = request.cookies.get(self._name, "")
+        token = self._cookie.read(request) or ""
         try:
             data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
@@ -80,20 +79,15 @@ class Reauthentication:
         return {fingerprint: at for fingerprint, at in waiting.items() if at > oldest}
 
     def _write(self, response: Response, waiting: dict[bytes, datetime]) -> None:
+        if not waiting:
+            self._cookie.clear(response)
+            return
         body = b"".join(
             fingerprint + ((at - _EPOCH) // _MICROSECOND).to_bytes(_TIME_BYTES, "big")
             for fingerprint, at in waiting.items()
         )
         token = base64.urlsafe_b64encode(body + self._mac(body)).rstrip(b"=").decode()
-        response.set_cookie(
-            self._name,
-            token if waiting else "",
-            max_age=int(LIFETIME.total_seconds()) if waiting else 0,
-            path="/",
-            secure=self._secure,
-            httponly=True,
-            samesite="lax",
-        )
+        self._cookie.write(response, token, max_age=int(LIFETIME.total_seconds()))
 
     def _mac(self, body: bytes) -> bytes:
         return hmac.digest(self._key, body, "sha256")

@@ -90,7 +90,7 @@ async def test_the_request_is_fulfilled_by_a_log_in_and_once(
     second = await log_in(application)
     answer = await ask(application, **asked)
 
-    assert f'{COOKIE}=""; HttpOnly; Max-Age=0' in answer.headers["set-cookie"]
+    assert f"{COOKIE}=; HttpOnly; Max-Age=0" in answer.headers["set-cookie"]
     assert COOKIE not in application.cookie
     tokens = (await application.redeem(answered(answer)["code"])).json()
     said = claims({"access_token": tokens["id_token"]})
@@ -285,4 +285,4 @@ async def test_over_https_the_cookie_is_bound_to_the_host(
         answer = await application.authorize(prompt="login")
         cookie = answer.headers["set-cookie"]
         assert cookie.startswith(f"__Host-{COOKIE}=")
-        assert cookie.endswith("; HttpOnly; Max-Age=3600; Path=/; SameSite=lax; Secure")
+        assert cookie.endswith("; HttpOnly; Max-Age=3600; Path=/; SameSite=Lax; Secure")

@@ -390,7 +390,7 @@ async def test_over_https_apples_cookie_comes_along_from_its_site(
         )
         cookie = (await house.client.get("/v1/auth/oidc/apple/start")).headers["set-cookie"]
     assert cookie.startswith("__Host-freehold_sign_in_posted=")
-    assert all(part in cookie for part in ("HttpOnly", "Secure", "SameSite=none", "Max-Age=600"))
+    assert all(part in cookie for part in ("HttpOnly", "Secure", "SameSite=None", "Max-Age=600"))
 
 
 @pytest.mark.parametrize(

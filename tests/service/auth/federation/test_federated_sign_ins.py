@@ -63,7 +63,7 @@ async def test_what_the_browser_is_sent_with(browser: Browser, provider: Scripte
     assert answer.headers["referrer-policy"] == "no-referrer"
     [cookie] = answer.headers.get_list("set-cookie")
     assert cookie.startswith("freehold_sign_in=")
-    assert all(part in cookie for part in ("HttpOnly", "Max-Age=600", "Path=/", "SameSite=lax"))
+    assert all(part in cookie for part in ("HttpOnly", "Max-Age=600", "Path=/", "SameSite=Lax"))
     location = answer.headers["location"]
     assert location.startswith(f"{provider.issuer}/authorize?")
     asked = dict(parse_qsl(urlsplit(location).query))
