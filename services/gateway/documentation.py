@@ -11,6 +11,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from shared.schemas.problem_kinds import PROBLEMS
 
 _PAGES: Final = Path(__file__).parent / "pages"
+_CREDENTIALS: Final = {
+    "session": "Needs an access token or an API key.",
+    "application": "The application says who it is, by HTTP Basic or in the form.",
+    "application_token": "Needs the access token of an application.",
+}
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 
 
@@ -63,7 +68,7 @@ def _entry(method: str, path: str, operation: Mapping[str, Any]) -> dict[str, An
         "path": path,
         "summary": operation["summary"],
         "description": operation.get("description", ""),
-        "authenticated": "security" in operation,
+        "credentials": _credentials(operation),
         "parameters": operation.get("parameters", []),
         "request": _bodies(operation.get("requestBody", {})),
         "status": status,
@@ -71,10 +76,22 @@ def _entry(method: str, path: str, operation: Mapping[str, Any]) -> dict[str, An
     }
 
 
-def _bodies(part: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the media types of a body and the name of the schema of each, if it has one."""
+def _credentials(operation: Mapping[str, Any]) -> str:
+    named = [name for choice in operation.get("security", ()) for name in choice]
+    return _CREDENTIALS[named[0]] if named else ""
+
+
+def _bodies(part: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Return the media types of a body and the names of the schemas that each may have."""
     return [
-        (media_type, content["schema"].get("$ref", "").rpartition("/")[2])
+        (
+            media_type,
+            [
+                choice["$ref"].rpartition("/")[2]
+                for choice in content["schema"].get("oneOf", [content["schema"]])
+                if "$ref" in choice
+            ],
+        )
         for media_type, content in part.get("content", {}).items()
     ]
 

@@ -3,17 +3,19 @@
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from types import UnionType
+from typing import Any, Final, get_args
 
+from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from services.gateway.route import Access, Route
+from services.gateway.route import Access, Json, Route
 from shared.schemas.problems import PROBLEM_CONTENT_TYPE, ProblemDetails
 
 API_VERSION: Final = "1"
 _JSON: Final = "application/json"
+_FORM: Final = "application/x-www-form-urlencoded"
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
-_NO_CONTENT: Final = 204
 _SCHEMA_ADDRESS: Final = "#/components/schemas/{model}"
 
 _SECURITY_SCHEMES: Final = {
@@ -24,10 +26,24 @@ _SECURITY_SCHEMES: Final = {
         "description": "The access token of a session, or an API key (`fh_…`)",
     },
     "api_key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+    "application": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "`client_id` and `client_secret` of a registered application",
+    },
+    "application_token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The access token that an application got from `/oauth2/token`",
+    },
 }
 
 _HEADERS: Final = {
     "X-Request-Id": {"description": "Names the request in the logs", "schema": {"type": "string"}}
+}
+_LOCATION: Final = {
+    "Location": {"description": "Where the browser goes next", "schema": {"type": "string"}}
 }
 
 
@@ -43,7 +59,8 @@ def openapi_document(routes: Iterable[Route], *, public_url: str) -> dict[str, A
         "info": {
             "title": "Freehold",
             "version": API_VERSION,
-            "description": "Every error is `application/problem+json` with a stable `code`.",
+            "description": "Every error is `application/problem+json` with a stable `code`; "
+            "what OAuth 2.0 describes refuses in its shape.",
         },
         "servers": [{"url": public_url}],
         "paths": paths,
@@ -58,16 +75,17 @@ def _schemas(routes: Iterable[Route]) -> tuple[_References, Mapping[str, Any]]:
     # A dictionary keeps each model once and in the table's order, so the document is stable.
     models: dict[tuple[Any, JsonSchemaMode], None] = {(ProblemDetails, "serialization"): None}
     for route in routes:
-        if route.request is not None:
-            models[route.request, "validation"] = None
-        if route.answer is not None:
-            models[route.answer, "serialization"] = None
+        for given in (route.request, route.form):
+            if given is not None:
+                models[given, "validation"] = None
+        for answered in (*_choices(route.answer), *_choices(route.error)):
+            models[answered, "serialization"] = None
     references, definitions = models_json_schema(list(models), ref_template=_SCHEMA_ADDRESS)
     return references, definitions["$defs"]
 
 
 def _operation(route: Route, references: _References) -> dict[str, Any]:
-    parameters = [
+    in_path: list[Json] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in _PARAMETER.findall(route.path)
     ]
@@ -77,14 +95,21 @@ def _operation(route: Route, references: _References) -> dict[str, Any]:
         "summary": route.summary,
         "responses": _responses(route, references),
     }
-    if parameters or route.parameters:
-        operation["parameters"] = [*parameters, *route.parameters]
+    if parameters := [*in_path, *_query(route.query), *route.parameters]:
+        operation["parameters"] = parameters
     contents = dict(route.request_contents or {})
     if route.request is not None:
         contents[_JSON] = references[route.request, "validation"]
+    if route.form is not None:
+        contents[_FORM] = references[route.form, "validation"]
     if contents:
-        operation["requestBody"] = {"required": True, "content": _content(contents)}
-    if route.access is not Access.PUBLIC:
+        operation["requestBody"] = {
+            "required": _needs_body(route),
+            "content": _content(contents),
+        }
+    if route.security is not None:
+        operation["security"] = list(route.security)
+    elif route.access is not Access.PUBLIC:
         operation["security"] = [{"session": []}, {"api_key": []}]
     if route.access is Access.ADMINISTRATOR:
         operation["description"] = "For administrators."
@@ -93,20 +118,67 @@ def _operation(route: Route, references: _References) -> dict[str, Any]:
     return operation
 
 
+def _needs_body(route: Route) -> bool:
+    """Tell whether a body has to be there; it need not where a header carries all that counts."""
+    model = route.request or route.form
+    return (
+        model is None
+        or route.security is None
+        or any(field.is_required() for field in model.model_fields.values())
+    )
+
+
+def _query(model: type[BaseModel] | None) -> list[dict[str, Any]]:
+    if model is None:
+        return []
+    told = model.model_json_schema()
+    required = told.get("required", ())
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in required,
+            **({"description": schema["description"]} if "description" in schema else {}),
+            "schema": {key: schema[key] for key in schema if key not in {"title", "description"}},
+        }
+        for name, schema in told["properties"].items()
+    ]
+
+
+def _choices(body: type[BaseModel] | UnionType | None) -> tuple[Any, ...]:
+    """Return the models that a body may be one of."""
+    if body is None:
+        return ()
+    return get_args(body) if isinstance(body, UnionType) else (body,)
+
+
+def _answers(
+    body: type[BaseModel] | UnionType | None, contents: Json | None, references: _References
+) -> dict[str, Any]:
+    schemas = [references[model, "serialization"] for model in _choices(body)]
+    found = dict(contents or {})
+    if schemas:
+        found[_JSON] = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
+    return found
+
+
 def _responses(route: Route, references: _References) -> dict[str, Any]:
-    contents = dict(route.answer_contents or {})
-    if route.answer is not None:
-        contents[_JSON] = references[route.answer, "serialization"]
     success: dict[str, Any] = {
         "description": HTTPStatus(route.status).phrase,
-        "headers": _HEADERS,
+        "headers": _HEADERS | (_LOCATION if route.status == HTTPStatus.SEE_OTHER else {}),
     }
-    if contents and route.status != _NO_CONTENT:
+    contents = _answers(route.answer, route.answer_contents, references)
+    if contents and route.status != HTTPStatus.NO_CONTENT:
         success["content"] = _content(contents)
+    errors = _answers(route.error, route.error_contents, references)
     problem = {
-        "description": "A problem; `code` says which",
+        "description": "An error; a problem where it comes from the house and not from the standard"
+        if errors
+        else "A problem; `code` says which",
         "headers": _HEADERS,
-        "content": _content({PROBLEM_CONTENT_TYPE: references[ProblemDetails, "serialization"]}),
+        "content": _content(
+            errors | {PROBLEM_CONTENT_TYPE: references[ProblemDetails, "serialization"]}
+        ),
     }
     return {str(route.status): success, "default": problem}
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import UnionType
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -57,6 +58,7 @@ class Route:
 
     `path` is a template: `{name}` stands for one non-empty segment. `request` and `answer` are
     the JSON bodies; `request_contents` and `answer_contents` the schemas of others by media type.
+    `query` is a model of query parameters and `form` one of a body in the form of web pages.
     """
 
     method: str
@@ -68,12 +70,20 @@ class Route:
     scope: str | None = None
     """What an API key must be good for; None where the service itself decides about keys."""
     request: type[BaseModel] | None = None
+    form: type[BaseModel] | None = None
     request_contents: Json | None = None
-    answer: type[BaseModel] | None = None
+    answer: type[BaseModel] | UnionType | None = None
     answer_contents: Json | None = None
+    error: type[BaseModel] | None = None
+    """The JSON body of its errors where a standard says another than problems."""
+    error_contents: Json | None = None
+    query: type[BaseModel] | None = None
     parameters: tuple[Json, ...] = ()
-    """Query and header parameters, as OpenAPI says them; those of the path are in it."""
+    """Other query and header parameters, as OpenAPI says them; those of the path are in it."""
+    security: tuple[Json, ...] | None = None
+    """What authenticates a call, as OpenAPI says it, where that is not what `access` needs."""
     documented: bool = True
+    """False where it serves our own pages alone, and changes with them."""
     body_limit: int = DEFAULT_BODY_LIMIT
     """Bytes; a longer body gets 413 as soon as its length is known."""
     streaming: bool = False

@@ -13,7 +13,7 @@ PROBLEM_CONTENT_TYPE = "application/problem+json"
 
 
 class ProblemCode(StrEnum):
-    """A stable, enumerated reason. `problem_kinds.PROBLEMS` gives each its status and title."""
+    """A stable, enumerated reason; `/docs` says what each means and what to do."""
 
     # The request itself
     BAD_REQUEST = "bad_request"

@@ -42,7 +42,7 @@ class Tokens:
 
     access_token: str
     id_token: str
-    refresh_token: str | None
+    refresh_token: str
     scopes: tuple[str, ...]
 
 

@@ -35,7 +35,7 @@ AUTH_ROUTES: Final = (
         access=Access.PUBLIC,
         summary="Open a session with e-mail address and password",
         request=auth.LoginRequest,
-        answer=auth.Session,
+        answer=auth.Session | auth.MfaRequired,
         guessable=True,
     ),
     Route(

@@ -40,6 +40,7 @@ CONNECTION_ROUTES: Final = (
         access=Access.PUBLIC,
         summary="Take what a provider sent the browser back with, and open a session",
         status=303,
+        query=connections.ProviderAnswer,
         guessable=True,
     ),
     Route(
@@ -49,7 +50,7 @@ CONNECTION_ROUTES: Final = (
         access=Access.PUBLIC,
         summary="Take the same by a form, as Apple sends it",
         status=303,
-        request_contents={"application/x-www-form-urlencoded": {"type": "object"}},
+        form=connections.ProviderAnswer,
         guessable=True,
     ),
     Route(

@@ -101,7 +101,7 @@ FACTOR_ROUTES: Final = (
         access=Access.PUBLIC,
         summary="Log in with a mailed link, or with its code on the device that asked",
         request=factors.MagicLinkVerifyRequest,
-        answer=auth.Session,
+        answer=auth.Session | auth.MfaRequired,
         guessable=True,
     ),
 )

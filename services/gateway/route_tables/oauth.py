@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from services.gateway.route import JSON_OBJECT, PAGING, Access, Route
-from shared.schemas.api import provider
+from services.gateway.route import JSON_OBJECT, PAGING, TEXT, Access, Json, Route
+from shared.schemas.api import oauth, provider
 from shared.schemas.api.pages import Page
 
-_FORM: Final = {"application/x-www-form-urlencoded": {"type": "object"}}
+_CLIENT: Final[tuple[Json, ...]] = ({"application": []}, {})
+"""By HTTP Basic, or in the form, where a public client names itself too."""
 
 
 def _public(method: str, path: str, summary: str, **more: object) -> Route:
@@ -27,14 +28,23 @@ OAUTH_ROUTES: Final = (
         "Read what this OpenID provider can do",
         answer_contents=JSON_OBJECT,
     ),
-    _public("GET", "/oauth2/authorize", "Ask a user to sign in to an application", status=303),
+    _public(
+        "GET",
+        "/oauth2/authorize",
+        "Ask a user to sign in to an application",
+        status=303,
+        query=oauth.AuthorizationParameters,
+        error_contents={"text/html": TEXT},
+    ),
     _public(
         "POST",
         "/oauth2/authorize",
         "Ask a user to sign in, by a form",
         status=303,
-        request_contents=_FORM,
+        form=oauth.AuthorizationParameters,
+        error_contents={"text/html": TEXT},
     ),
+    # Of our sign-in page, which reads and answers with them the request that it was sent with.
     _public(
         "GET",
         "/oauth2/interaction",
@@ -53,42 +63,63 @@ OAUTH_ROUTES: Final = (
     _public(
         "POST",
         "/oauth2/token",
-        "Exchange a code or a refresh token; errors have the shape of RFC 6749",
-        request_contents=_FORM,
-        answer_contents=JSON_OBJECT,
+        "Exchange a code or a refresh token",
+        form=oauth.TokenForm,
+        answer=oauth.TokenAnswer,
+        error=oauth.OAuthErrorAnswer,
+        security=_CLIENT,
         guessable=True,
     ),
-    *(
-        _public(
-            method,
-            "/oauth2/userinfo",
-            "Read who signed in, with the application's access token",
-            answer_contents=JSON_OBJECT,
-        )
-        for method in ("GET", "POST")
+    _public(
+        "GET",
+        "/oauth2/userinfo",
+        "Read who signed in, with the application's access token",
+        answer=oauth.Userinfo,
+        error=oauth.OAuthErrorAnswer,
+        security=({"application_token": []},),
+    ),
+    _public(
+        "POST",
+        "/oauth2/userinfo",
+        "Read who signed in; a form may carry the access token",
+        form=oauth.UserinfoForm,
+        answer=oauth.Userinfo,
+        error=oauth.OAuthErrorAnswer,
+        security=({"application_token": []}, {}),
     ),
     _public(
         "POST",
         "/oauth2/revoke",
-        "End what a token stands for",
-        request_contents=_FORM,
+        "End what a token stands for; a token that is none is no error",
+        form=oauth.TokenReferenceForm,
+        error=oauth.OAuthErrorAnswer,
+        security=_CLIENT,
         guessable=True,
     ),
     _public(
         "POST",
         "/oauth2/introspect",
-        "Ask whether a token is good",
-        request_contents=_FORM,
-        answer_contents=JSON_OBJECT,
+        "Ask whether a token is good; not for public clients",
+        form=oauth.TokenReferenceForm,
+        answer=oauth.Introspection,
+        error=oauth.OAuthErrorAnswer,
+        security=_CLIENT,
         guessable=True,
     ),
-    _public("GET", "/oauth2/logout", "Sign out on behalf of an application", status=303),
+    _public(
+        "GET",
+        "/oauth2/logout",
+        "Sign out on behalf of an application",
+        status=303,
+        query=oauth.SignOutParameters,
+    ),
+    # JSON is how our sign-out page says that somebody said yes; applications send the form.
     _public(
         "POST",
         "/oauth2/logout",
-        "Sign out of the browser's session",
-        answer=provider.Destination,
-        documented=False,
+        "Sign out on behalf of an application, by a form",
+        status=303,
+        form=oauth.SignOutParameters,
     ),
     Route(
         method="POST",

@@ -2,13 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
-from pydantic.json_schema import SkipJsonSchema
 
 from shared.schemas.api.inputs import Input, Instant
+from shared.schemas.api.omittable import Omittable
 
 Email = Annotated[str, Field(min_length=3, max_length=320)]
 Password = Annotated[str, Field(min_length=1, max_length=256, repr=False)]
@@ -85,11 +85,6 @@ class User(BaseModel):
     created_at: datetime
 
 
-def _without_default(schema: dict[str, Any]) -> None:
-    # It stands for a member that is left out.
-    del schema["default"]
-
-
 class Session(BaseModel):
     """An opened or renewed session."""
 
@@ -97,11 +92,8 @@ class Session(BaseModel):
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a scheme
     expires_in: int = Field(description="Seconds the access token is good for")
     user: User
-    refresh_token: str | SkipJsonSchema[None] = Field(
-        default=None,
-        exclude_if=lambda token: token is None,
-        description="Only with token_delivery `body`; else it is in the cookie",
-        json_schema_extra=_without_default,
+    refresh_token: Omittable[str] = Field(
+        default=None, description="Only with token_delivery `body`; else it is in the cookie"
     )
 
 

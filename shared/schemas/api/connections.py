@@ -7,6 +7,17 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from shared.schemas.api.inputs import Input
+from shared.schemas.api.omittable import Omittable
+
+
+class ProviderAnswer(BaseModel):
+    """What a provider sends the browser back with."""
+
+    state: str
+    code: Omittable[str] = Field(default=None, description="Unless it refused")
+    error: Omittable[str] = Field(default=None, description="If it refused")
+    iss: Omittable[str] = Field(default=None, description="Who answers (RFC 9207)")
+    user: Omittable[str] = Field(default=None, description="Names, from Apple at the first log-in")
 
 
 class ConnectionKind(StrEnum):

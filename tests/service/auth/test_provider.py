@@ -11,6 +11,7 @@ import httpx2
 import jwt
 import pytest
 
+from shared.schemas.api.oauth import Introspection, OAuthErrorAnswer, TokenAnswer, Userinfo
 from tests.service.auth.auth_service import PASSWORD, PUBLIC_URL, assert_problem, bearer, claims
 from tests.service.auth.oauth_application import CALLBACK, EMAIL, VERIFIER, Application, answered
 
@@ -379,6 +380,26 @@ async def test_what_is_revoked_or_introspected(application: Application) -> None
     assert (await application.userinfo(tokens["access_token"])).status_code == 401
     seen = await application.post_form("/oauth2/introspect", token=tokens["access_token"])
     assert seen.json() == {"active": False}
+
+
+async def test_answers_are_what_the_document_says(application: Application) -> None:
+    tokens = await application.sign_in(scope="openid profile email roles offline_access")
+    access = {"token": tokens["access_token"]}
+    await application.auth.client.patch(
+        "/v1/auth/me", json={"name": "Ada"}, headers=bearer(application.session)
+    )
+
+    info = (await application.userinfo(tokens["access_token"])).json()
+    seen = (await application.post_form("/oauth2/introspect", **access)).json()
+    error = (await application.token(grant_type="password")).json()
+
+    assert set(tokens) == set(TokenAnswer.model_fields)
+    assert set(info) == set(Userinfo.model_fields)
+    assert set(seen) == set(Introspection.model_fields)
+    assert set(error) == set(OAuthErrorAnswer.model_fields)
+    TokenAnswer.model_validate(tokens, strict=True)
+    Userinfo.model_validate(info, strict=True)
+    Introspection.model_validate(seen, strict=True)
 
 
 async def test_a_live_refresh_token_introspects_as_active(
