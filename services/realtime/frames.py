@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from shared.chassis.validation import sentence
 from shared.schemas.problems import ProblemCode
 
 OPERATIONS: Final = ("auth", "subscribe", "unsubscribe", "publish", "ping")
@@ -121,7 +122,7 @@ def parse_frame(text: str) -> ClientFrame:
         return _CLIENT_FRAME.validate_python(value)
     except ValidationError as error:
         faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'][1:]))}: {fault['msg']}"
+            f"{'.'.join(map(str, fault['loc'][1:]))}: {sentence(fault)}"
             for fault in error.errors(include_input=False, include_url=False)
         )
         raise FrameError(ProblemCode.VALIDATION_FAILED, faults, frame_id=frame_id) from error

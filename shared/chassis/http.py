@@ -23,6 +23,7 @@ from shared.chassis.telemetry.tracing import (
     request_id,
     traceparent,
 )
+from shared.chassis.validation import sentence
 from shared.schemas.problems import PROBLEM_CONTENT_TYPE, FieldError, ProblemCode
 
 logger = logging.getLogger(__name__)
@@ -124,11 +125,22 @@ async def read_json(
             raise Problem(
                 ProblemCode.PAYLOAD_TOO_LARGE, f"The body may have {limit} bytes at most."
             )
+    return validated(model, _decoded(bytes(body)))
+
+
+def _decoded(body: bytes) -> object:
     try:
-        value = json.loads(bytes(body))
+        # Decoded first, because json would take UTF-16 and UTF-32 as well.
+        return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_members)
     except (ValueError, RecursionError) as error:
         raise Problem(ProblemCode.INVALID_JSON) from error
-    return validated(model, value)
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise Problem(ProblemCode.INVALID_JSON, "An object of the body names a member twice.")
+    return members
 
 
 def validated(model: type[ModelT], value: object) -> ModelT:
@@ -136,9 +148,11 @@ def validated(model: type[ModelT], value: object) -> ModelT:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        faults = error.errors(include_input=False, include_url=False, include_context=False)
+        faults = error.errors(include_input=False, include_url=False)
         named = [
-            FieldError(field=".".join(map(str, fault["loc"]))[:LONGEST_FIELD], message=fault["msg"])
+            FieldError(
+                field=".".join(map(str, fault["loc"]))[:LONGEST_FIELD], message=sentence(fault)
+            )
             for fault in faults[:MOST_FAULTS]
         ]
         more = f"`errors` names the first {MOST_FAULTS} of {len(faults)} faults."

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from shared.schemas.api.inputs import Input, Instant
+from shared.schemas.api.inputs import Input, Instant, Spelling
 from shared.schemas.api.omittable import Omittable
 
 Email = Annotated[str, Field(min_length=3, max_length=320)]
@@ -127,11 +127,17 @@ class UserUpdate(Input):
     name: str | None = Field(default=None, max_length=200)
 
 
+_SCOPE: Final = Spelling(
+    r"^[a-z][a-z0-9_.:*-]{0,99}$",
+    "Send 1 to 100 of a-z, 0-9, `_`, `.`, `:`, `*` and `-`, a letter first.",
+)
+
+
 class ApiKeyCreate(Input):
     """Make an API key."""
 
     name: str = Field(min_length=1, max_length=100)
-    scopes: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.:*-]{0,99}$")]] = Field(
+    scopes: list[Annotated[str, _SCOPE]] = Field(
         max_length=32,
         description="What the key may do: `files:read`, `files:write`, `realtime`; of an "
         "administrator's key also `jobs`, `jobs:<queue>`, `jobs:<queue>:enqueue`, "

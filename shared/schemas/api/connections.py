@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from shared.schemas.api.inputs import Input
+from shared.schemas.api.inputs import PRINTABLE, Input, Spelling
 from shared.schemas.api.omittable import Omittable
 
 
@@ -30,13 +30,25 @@ class ConnectionKind(StrEnum):
     APPLE = "apple"
 
 
-ConnectionId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+ConnectionId = Annotated[
+    str,
+    Spelling(
+        r"^[a-z0-9][a-z0-9-]{0,39}$",
+        "Send 1 to 40 of a-z, 0-9 and `-`, a letter or a digit first.",
+    ),
+]
 ConnectionName = Annotated[str, Field(min_length=1, max_length=100)]
-ClientId = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[!-~]+$")]
+ClientId = Annotated[str, Field(min_length=1, max_length=255), PRINTABLE]
 ClientSecret = Annotated[str, Field(min_length=1, max_length=8192)]
-ScopeName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[!#-\[\]-~]+$")]
+ScopeName = Annotated[
+    str,
+    Field(min_length=1, max_length=100),
+    Spelling(
+        r"^[!#-\[\]-~]+$", "Send visible ASCII characters without spaces, quotes and backslashes."
+    ),
+]
 Scopes = Annotated[list[ScopeName], Field(max_length=20)]
-AppleId = Annotated[str, Field(pattern=r"^[A-Z0-9]{10}$")]
+AppleId = Annotated[str, Spelling(r"^[A-Z0-9]{10}$", "Send ten of A-Z and 0-9.")]
 
 
 class ConnectionCreate(Input):

@@ -6,16 +6,18 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from shared.schemas.api.inputs import Input
+from shared.schemas.api.inputs import KEEPABLE, Input, Spelling
 
 EVENT_TYPE_PATTERN = r"^[a-z][a-z0-9_-]{0,62}\.[a-z][a-z0-9_-]{0,62}$"
 
 EventTypeName = Annotated[
     str,
-    Field(
-        pattern=EVENT_TYPE_PATTERN,
-        description="`noun.verbed` in lower case, such as `order.paid`",
+    Spelling(
+        EVENT_TYPE_PATTERN,
+        "Send `noun.verbed`, such as `order.paid`: each of 1 to 63 of a-z, 0-9, `_` and `-`, a "
+        "letter first.",
     ),
+    Field(description="`noun.verbed` in lower case, such as `order.paid`"),
 ]
 
 
@@ -26,11 +28,8 @@ class EventCreate(Input):
     data: dict[str, Any] = Field(
         description="A JSON object of up to 256 KiB that the type's schema allows"
     )
-    subject: str | None = Field(
+    subject: Annotated[str, Field(min_length=1, max_length=200), KEEPABLE] | None = Field(
         default=None,
-        min_length=1,
-        max_length=200,
-        pattern=r"^[^\x00]*$",
         description="What it happened to; events of one subject keep their order",
     )
 
@@ -57,7 +56,7 @@ class EventTypeDefinition(Input):
             }
         ],
     )
-    description: str | None = Field(default=None, max_length=500, pattern=r"^[^\x00]*$")
+    description: Annotated[str, Field(max_length=500), KEEPABLE] | None = None
 
 
 class EventType(BaseModel):

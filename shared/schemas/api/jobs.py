@@ -7,29 +7,32 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
-from shared.schemas.api.inputs import Input, Instant
+from shared.schemas.api.inputs import KEEPABLE, PRINTABLE, Input, Instant, Spelling
 
 LONGEST_DELAY_SECONDS: Final = 10 * 366 * 24 * 3600
 MOST_SUCCESSORS: Final = 10
 COUNTED_AT_MOST: Final = 10_000
 
 
+_NAME: Final = Spelling(
+    r"^[a-z0-9][a-z0-9_-]{0,62}$",
+    "Send 1 to 63 of a-z, 0-9, `_` and `-`, a letter or a digit first.",
+)
 ApplicationQueue = Annotated[
     str,
-    Field(
-        pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$",
-        description="Queue of an application: 1 to 63 of a-z, 0-9, `_` and `-`",
-    ),
+    _NAME,
+    Field(description="Queue of an application: 1 to 63 of a-z, 0-9, `_` and `-`"),
 ]
 QueueName = Annotated[
     str, Field(description="An application's queue, or `<service>.<queue>` for one of the house")
 ]
 Kind = Annotated[
     str,
-    Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$",
-        description="What is to be done, a name the workers know",
+    Spelling(
+        r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$",
+        "Send 1 to 100 letters, digits, `_`, `.`, `:` and `-`, a letter or a digit first.",
     ),
+    Field(description="What is to be done, a name the workers know"),
 ]
 Priority = Annotated[
     int, Field(ge=-32768, le=32767, description="Smaller runs first; 0 unless given")
@@ -42,9 +45,9 @@ LeaseToken = Annotated[
     Field(
         min_length=1,
         max_length=200,
-        pattern=r"^[!-~]+$",
         description="As the claim gave it; without one, the caller's own claim is meant",
     ),
+    PRINTABLE,
 ]
 
 
@@ -71,7 +74,7 @@ class JobCreate(Input):
     delay_seconds: float | None = Field(
         default=None, ge=0, le=LONGEST_DELAY_SECONDS, description="Not before that long from now"
     )
-    unique: Annotated[str, Field(pattern=r"^[^\x00]{1,200}$")] | None = Field(
+    unique: Annotated[str, Field(min_length=1, max_length=200), KEEPABLE] | None = Field(
         default=None,
         description="Nothing is queued while a job of the queue with this key waits or runs",
     )
@@ -87,9 +90,9 @@ class JobCreate(Input):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.run_at is not None and self.delay_seconds is not None:
-            raise ValueError("give `run_at` or `delay_seconds`, not both")
+            raise ValueError("Send `run_at` or `delay_seconds`, not both.")
         if self.unique_for_seconds is not None and self.unique is None:
-            raise ValueError("`unique_for_seconds` needs the key `unique`")
+            raise ValueError("Send `unique` with `unique_for_seconds`.")
         return self
 
 
@@ -299,9 +302,7 @@ class ScheduleDefinition(Input):
 class ScheduleCreate(ScheduleDefinition):
     """Have a job queued again and again; one of the same name is replaced."""
 
-    name: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="1 to 63 of a-z, 0-9, `_` and `-`"
-    )
+    name: Annotated[str, _NAME] = Field(description="1 to 63 of a-z, 0-9, `_` and `-`")
 
 
 class Schedule(BaseModel):
@@ -338,16 +339,16 @@ class DeadLetter(BaseModel):
 class DeadLetterSelection(Input):
     """Dead letters of one consumer."""
 
-    service: str = Field(min_length=1, max_length=63, pattern=r"^[a-z]+$")
-    consumer: str = Field(
-        min_length=1, max_length=200, pattern=r"^[!-~]+$", description="Such as `mail.events`"
+    service: Annotated[
+        str,
+        Field(min_length=1, max_length=63),
+        Spelling(r"^[a-z]+$", "Send the name of a service, such as `mail`."),
+    ]
+    consumer: Annotated[str, Field(min_length=1, max_length=200), PRINTABLE] = Field(
+        description="Such as `mail.events`"
     )
-    type: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=200,
-        pattern=r"^[!-~]+$",
-        description="Only those of this event type",
+    type: Annotated[str, Field(min_length=1, max_length=200), PRINTABLE] | None = Field(
+        default=None, description="Only those of this event type"
     )
 
 

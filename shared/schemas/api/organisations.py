@@ -7,16 +7,17 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from shared.schemas.api.auth import Email, Token
-from shared.schemas.api.inputs import Input
+from shared.schemas.api.inputs import Input, Spelling
 from shared.schemas.roles import OrganisationRole
 
 OrganisationName = Annotated[str, Field(min_length=1, max_length=100)]
 Slug = Annotated[
     str,
-    Field(
-        pattern=r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$",
-        description="For addresses: 1 to 48 of a-z, 0-9 and `-` inside; no other organisation's",
+    Spelling(
+        r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$",
+        "Send 1 to 48 of a-z, 0-9 and `-`, a letter or a digit at either end.",
     ),
+    Field(description="For addresses: 1 to 48 of a-z, 0-9 and `-` inside; no other organisation's"),
 ]
 
 

@@ -13,9 +13,13 @@ from pydantic.alias_generators import to_camel
 
 from shared.schemas.api.auth import Token, TokenDelivery
 from shared.schemas.api.factors import EndOtherSessions
-from shared.schemas.api.inputs import Input
+from shared.schemas.api.inputs import Input, Spelling
 
-CredentialId = Annotated[str, Field(min_length=1, max_length=1364, pattern=r"^[A-Za-z0-9_-]+$")]
+CredentialId = Annotated[
+    str,
+    Field(min_length=1, max_length=1364),
+    Spelling(r"^[A-Za-z0-9_-]+$", "Send base64url without padding, as the browser gave it."),
+]
 PasskeyName = Annotated[
     str, Field(min_length=1, max_length=100, description="For its owner to tell it from others")
 ]

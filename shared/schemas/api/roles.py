@@ -1,13 +1,17 @@
 """Roles of the house and the permissions that they give."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, Field
 
-from shared.schemas.api.inputs import Input
+from shared.schemas.api.inputs import Input, Spelling
 
-Permission = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.:*/-]{0,63}$")]
+_PERMISSION: Final = Spelling(
+    r"^[a-z0-9][a-z0-9_.:*/-]{0,63}$",
+    "Send 1 to 64 of a-z, 0-9, `_`, `.`, `:`, `*`, `/` and `-`, a letter or a digit first.",
+)
+Permission = Annotated[str, _PERMISSION]
 
 
 class RolePut(Input):

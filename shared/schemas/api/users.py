@@ -1,13 +1,17 @@
 """The part of the auth API that is for administrators."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from shared.schemas.api.auth import User
-from shared.schemas.api.inputs import Input
+from shared.schemas.api.inputs import Input, Spelling
+
+_ROLE_NAME: Final = Spelling(
+    r"^[a-z][a-z0-9_-]{0,49}$", "Send 1 to 50 of a-z, 0-9, `_` and `-`, a letter first."
+)
 
 
 class ManagedUser(User):
@@ -29,9 +33,7 @@ class ManagedUserUpdate(Input):
     """Change an account; fields left out stay as they are."""
 
     name: str | None = Field(default=None, max_length=200)
-    roles: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,49}$")]] | None = Field(
-        default=None, max_length=32
-    )
+    roles: list[Annotated[str, _ROLE_NAME]] | None = Field(default=None, max_length=32)
 
 
 class DisableUser(Input):

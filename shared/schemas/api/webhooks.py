@@ -7,14 +7,17 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, field_validator
 
-from shared.schemas.api.inputs import Input
+from shared.schemas.api.inputs import KEEPABLE, Input, Spelling
 
 EventPattern = Annotated[
     str,
     Field(
         max_length=200,
-        pattern=r"^(\*|[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)*\.(\*|[a-z][a-z0-9_-]*))$",
         description="A type such as `file.ready`, all of a noun such as `order.*`, or `*` for all",
+    ),
+    Spelling(
+        r"^(\*|[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)*\.(\*|[a-z][a-z0-9_-]*))$",
+        "Send a type such as `file.ready`, all of a noun such as `order.*`, or `*` for all.",
     ),
 ]
 EventPatterns = Annotated[list[EventPattern], Field(min_length=1, max_length=100)]
@@ -27,12 +30,12 @@ Url = Annotated[
         "neither user nor password in it",
     ),
 ]
-Description = Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")]
+Description = Annotated[str, Field(max_length=500), KEEPABLE]
 
 
 def _not_null(value: object) -> object:
     if value is None:
-        raise ValueError("leave the field out to keep its value")
+        raise ValueError("Leave the field out to keep its value.")
     return value
 
 

@@ -153,8 +153,17 @@ async def test_what_went_wrong_inside_stays_inside(client: httpx2.AsyncClient, h
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"\xff\xfe", b"[" * 999, b'{"name": "ab"} trailing'],
-    ids=["empty", "cut", "no UTF-8", "deep", "trailing"],
+    [
+        *(b"", b"{", b"\xff\xfe", b"[" * 999, b'{"name": "ab"} trailing'),
+        '{"name": "ab"}'.encode("utf-16"),
+        '{"name": "ab"}'.encode("utf-32-le"),
+        b'{"name": "ab", "name": "cd"}',
+        b'{"name": "ab", "more": [{"a": 1, "\\u0061": 2}]}',
+    ],
+    ids=[
+        *("empty", "cut", "no UTF-8", "deep", "trailing"),
+        *("UTF-16", "UTF-32", "twice", "twice inside"),
+    ],
 )
 async def test_what_is_no_json_is_refused(client: httpx2.AsyncClient, body: bytes) -> None:
     answer = await client.post(
