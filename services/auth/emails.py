@@ -8,7 +8,7 @@ import idna
 from shared.chassis.errors import Problem
 from shared.schemas.problems import FieldError, ProblemCode
 
-_LOCAL_PART = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_LOCAL_CHARACTERS = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]+")
 _MAX_LOCAL_PART = 64
 _MAX_ADDRESS = 254
 
@@ -31,8 +31,7 @@ def normalise_email(text: str) -> str:
     local_part, at, domain = folded.rpartition("@")
     if not at:
         raise InvalidEmailError("An e-mail address looks like name@example.com.")
-    if len(local_part) > _MAX_LOCAL_PART or not _LOCAL_PART.fullmatch(local_part):
-        raise InvalidEmailError("The part before the @ has characters that mail cannot carry.")
+    _require_local_part(local_part)
     try:
         ascii_domain = idna.encode(domain, uts46=True).decode().lower()
     except idna.IDNAError as error:
@@ -43,6 +42,19 @@ def normalise_email(text: str) -> str:
     if len(address) > _MAX_ADDRESS:
         raise InvalidEmailError(f"An e-mail address has at most {_MAX_ADDRESS} characters.")
     return address
+
+
+def _require_local_part(text: str) -> None:
+    if not text:
+        raise InvalidEmailError("There is nothing before the @.")
+    if len(text) > _MAX_LOCAL_PART:
+        raise InvalidEmailError(f"The part before the @ has at most {_MAX_LOCAL_PART} characters.")
+    if not _LOCAL_CHARACTERS.fullmatch(text):
+        raise InvalidEmailError("The part before the @ has characters that mail cannot carry.")
+    if "" in text.split("."):
+        raise InvalidEmailError(
+            "The part before the @ neither begins nor ends with a dot, and has no two in a row."
+        )
 
 
 def require_email(text: str) -> str:
