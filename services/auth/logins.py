@@ -21,6 +21,8 @@ from shared.schemas.problems import ProblemCode
 
 SESSION_FAILURES: Final = 20
 """Wrong passwords in one session, after which it ends."""
+CURRENT_IS_WRONG: Final = "The current password is wrong."
+"""What somebody is told whose session says already which account it is."""
 
 _OUTCOMES = {
     ProblemCode.INVALID_CREDENTIALS: LoginOutcome.WRONG,
@@ -113,7 +115,9 @@ class Logins:
             )
             if account is None or not matches:
                 await self._fail(attempt, email, account, device, session_id)
-                raise Problem(ProblemCode.INVALID_CREDENTIALS)
+                # Whoever has a session typed no address that could be wrong.
+                detail = None if session_id is None else CURRENT_IS_WRONG
+                raise Problem(ProblemCode.INVALID_CREDENTIALS, detail)
             if account.password_hash is not None and slot.is_outdated(account.password_hash):
                 account = await self._renew(account, typed, slot)
         await self._throttle.forget(attempt)

@@ -7,7 +7,7 @@ from uuid import UUID
 from services.auth import store
 from services.auth.audit.log import Action, record
 from services.auth.emails import require_email
-from services.auth.logins import Logins
+from services.auth.logins import CURRENT_IS_WRONG, Logins
 from services.auth.mailing.mails import AccountMails
 from services.auth.mailing.store import Mail
 from services.auth.new_passwords import NewPasswords
@@ -102,7 +102,7 @@ class PasswordResets:
         async with self._database.transaction() as transaction:
             locked = await store.lock_user_by_email(transaction, account.email)
             if locked is None or locked.password_hash != account.password_hash:
-                raise Problem(ProblemCode.INVALID_CREDENTIALS)
+                raise Problem(ProblemCode.INVALID_CREDENTIALS, CURRENT_IS_WRONG)
             await self._replace(transaction, locked, password_hash, device, keep=session_id)
 
     async def _hash(self, password: str, email: str, name: str | None = None) -> str:

@@ -106,6 +106,12 @@ async def authenticate(
     Raises OAuthError `invalid_client`.
     """
     client_id, secret = _credentials(authorization, form)
+    if not client_id:
+        raise OAuthError(
+            "invalid_client",
+            "The application did not say who it is: send client_id, or authenticate by HTTP Basic.",
+            status=401,
+        )
     client = await store.find_client(executor, client_id)
     if client is None:
         raise OAuthError("invalid_client", "There is no such client.", status=401)

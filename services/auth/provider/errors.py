@@ -9,3 +9,10 @@ class OAuthError(Exception):
         self.description = description
         self.status = status
         super().__init__(f"{code}: {description}")
+
+
+class MissingTokenError(OAuthError):
+    """A request without any token, whose challenge names no error (RFC 6750, section 3.1)."""
+
+    def __init__(self) -> None:
+        super().__init__("invalid_token", "Send an access token as bearer token.", status=401)

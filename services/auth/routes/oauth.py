@@ -19,7 +19,7 @@ from services.auth.provider.authorization import (
     RedirectError,
     UnsafeRequestError,
 )
-from services.auth.provider.errors import OAuthError
+from services.auth.provider.errors import MissingTokenError, OAuthError
 from services.auth.provider.forms import read_form
 from services.auth.provider.reauthentication import Reauthentication
 from services.auth.provider.store import BrowserSession, Client
@@ -279,7 +279,7 @@ async def _bearer_token(request: Request) -> str:
         scheme, _, token = (authorization or "").partition(" ")
         token = token.strip() if scheme.lower() == "bearer" else ""
     if not token:
-        raise OAuthError("invalid_token", "Send a bearer token.", status=_UNAUTHORIZED)
+        raise MissingTokenError
     return token
 
 
@@ -305,7 +305,8 @@ def _token_answer(tokens: Tokens) -> Response:
 def _error(error: OAuthError, *, challenge: str) -> Response:
     headers = dict(NO_STORE)
     if error.status == _UNAUTHORIZED:
-        told = f', error="{error.code}"' if challenge == "Bearer" else ""
+        is_named = challenge == "Bearer" and not isinstance(error, MissingTokenError)
+        told = f', error="{error.code}"' if is_named else ""
         headers["WWW-Authenticate"] = f'{challenge} realm="Freehold"{told}'
     answer = {"error": error.code, "error_description": error.description}
     return JSONResponse(answer, error.status, headers=headers)

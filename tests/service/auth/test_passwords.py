@@ -121,7 +121,9 @@ async def test_a_change_needs_the_current_password_and_ends_the_other_sessions(
         headers = bearer(session) | {"X-Real-IP": "203.0.113.9"}
         return await auth.client.post("/v1/auth/password/change", json=body, headers=headers)
 
-    assert_problem(await change("a wrong one"), 401, "invalid_credentials")
+    wrong = await change("a wrong one")
+    assert_problem(wrong, 401, "invalid_credentials")
+    assert wrong.json()["detail"] == "The current password is wrong."
     assert (await change(PASSWORD, "12345678")).status_code == 422
     assert (await change(PASSWORD)).status_code == 204
     assert (await auth.refresh(other["refresh_token"])).status_code == 401

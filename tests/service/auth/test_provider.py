@@ -323,6 +323,25 @@ async def test_a_client_that_is_not_who_it_says(application: Application, how: s
     assert answer.headers["www-authenticate"].startswith("Basic")
 
 
+@pytest.mark.parametrize("path", ["/oauth2/token", "/oauth2/revoke", "/oauth2/introspect"])
+async def test_a_client_that_does_not_say_who_it_is_hears_that(
+    application: Application, path: str
+) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    nobody = base64.b64encode(b":").decode()
+    for given in ({}, {"Authorization": f"Basic {nobody}"}):
+        answer = await application.auth.client.post(
+            path, content="grant_type=refresh_token&client_id=", headers=headers | given
+        )
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == 'Basic realm="Freehold"'
+        assert answer.json() == {
+            "error": "invalid_client",
+            "error_description": "The application did not say who it is: send client_id, or "
+            "authenticate by HTTP Basic.",
+        }
+
+
 @pytest.mark.usefixtures("long_grace")
 async def test_a_refresh_token_is_replaced_and_an_older_one_ends_the_sign_in(
     application: Application,

@@ -255,6 +255,7 @@ async def test_an_open_session_proves_its_password_by_a_counter_of_its_own(
         stolen["x_real_ip"] = f"192.0.2.{number}"
         wrong = await auth.post("/v1/auth/step-up", {"password": "guess"}, **stolen)
         assert_problem(wrong, 401, "invalid_credentials")
+        assert wrong.json()["detail"] == "The current password is wrong."
     refused = await auth.post("/v1/auth/step-up", {"password": PASSWORD}, **stolen)
     assert_problem(refused, 429, "too_many_attempts")
     assert (await auth.log_in(EMAIL)).status_code == 200

@@ -106,10 +106,12 @@ async def test_oidcc_userinfo_without_a_token_is_a_challenge(application: Applic
     for answer in (
         await application.auth.client.get("/oauth2/userinfo"),
         await application.auth.client.post("/oauth2/userinfo", content="", headers=FORM),
-        await application.userinfo("nonsense"),
     ):
         assert answer.status_code == 401
-        assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+        assert answer.headers["www-authenticate"] == 'Bearer realm="Freehold"'
+    answer = await application.userinfo("nonsense")
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == 'Bearer realm="Freehold", error="invalid_token"'
 
 
 async def test_oidcc_ensure_request_without_nonce_succeeds_for_code_flow(
