@@ -14,6 +14,7 @@ from deploy.nginx.syntax import block, mapping
 
 OPEN_PATHS: Final = (
     "/.well-known/openid-configuration",
+    "/.well-known/oauth-authorization-server",
     "/.well-known/jwks.json",
     "/oauth2/token",
     "/oauth2/userinfo",

@@ -71,6 +71,7 @@ class OAuthRoutes:
         """Return the routes of this resource."""
         return [
             Route("/.well-known/openid-configuration", self.discover, methods=["GET"]),
+            Route("/.well-known/oauth-authorization-server", self.discover, methods=["GET"]),
             Route(AUTHORIZE, self.authorize, methods=["GET", "POST"]),
             Route("/oauth2/interaction", self.interact, methods=["GET"]),
             Route("/oauth2/consent", self.decide, methods=["POST"]),
@@ -81,7 +82,7 @@ class OAuthRoutes:
         ]
 
     async def discover(self, _: Request) -> Response:
-        """Answer with what this provider can do."""
+        """Answer with what this provider can do (OpenID Connect Discovery, RFC 8414)."""
         here = f"{self._issuer}/oauth2"
         methods = ["client_secret_basic", "client_secret_post"]
         document = {

@@ -30,6 +30,12 @@ OAUTH_ROUTES: Final = (
     ),
     _public(
         "GET",
+        "/.well-known/oauth-authorization-server",
+        "Read the same where libraries of OAuth 2.0 look for it (RFC 8414)",
+        answer_contents=JSON_OBJECT,
+    ),
+    _public(
+        "GET",
         "/oauth2/authorize",
         "Ask a user to sign in to an application",
         status=303,

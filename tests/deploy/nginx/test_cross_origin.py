@@ -10,6 +10,7 @@ from tests.deploy.nginx.edge import CLIENT_ORIGIN, Edge
 STRANGER = "https://spa.example.net"
 OPEN = [
     ("GET", "/.well-known/openid-configuration"),
+    ("GET", "/.well-known/oauth-authorization-server"),
     ("GET", "/.well-known/jwks.json"),
     ("POST", "/oauth2/token"),
     ("GET", "/oauth2/userinfo"),

@@ -40,6 +40,14 @@ async def test_the_discovery_document_says_what_is_true(application: Application
             assert address.startswith(f"{PUBLIC_URL}/"), name
 
 
+async def test_libraries_of_oauth_alone_find_the_same_document(application: Application) -> None:
+    client = application.auth.client
+    answer = await client.get("/.well-known/oauth-authorization-server")
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "public, max-age=300"
+    assert answer.json() == (await client.get("/.well-known/openid-configuration")).json()
+
+
 # The basic plan
 
 

@@ -74,6 +74,7 @@ def test_what_everybody_may_call_is_this_and_nothing_else() -> None:
         "POST /v1/auth/email/confirm",
         "POST /v1/auth/password/reset",
         "GET /.well-known/openid-configuration",
+        "GET /.well-known/oauth-authorization-server",
         "GET /oauth2/authorize",
         "POST /oauth2/authorize",
         "GET /oauth2/interaction",
