@@ -119,11 +119,13 @@ def _operation(route: Route, references: _References) -> dict[str, Any]:
 
 
 def _needs_body(route: Route) -> bool:
-    """Tell whether a body has to be there; it need not where a header carries all that counts."""
+    """Tell whether a body has to be there; it need not where a header says who asks."""
     model = route.request or route.form
+    has_credentials = route.security is not None or route.access is not Access.PUBLIC
     return (
         model is None
-        or route.security is None
+        or not has_credentials
+        or route.always_json
         or any(field.is_required() for field in model.model_fields.values())
     )
 

@@ -71,6 +71,8 @@ class Route:
     """What an API key must be good for; None where the service itself decides about keys."""
     request: type[BaseModel] | None = None
     form: type[BaseModel] | None = None
+    always_json: bool = False
+    """Whether even a body that says nothing has to be sent, as where a session is opened."""
     request_contents: Json | None = None
     answer: type[BaseModel] | UnionType | None = None
     answer_contents: Json | None = None

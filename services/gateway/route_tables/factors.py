@@ -33,6 +33,7 @@ FACTOR_ROUTES: Final = (
         access=Access.USER,
         summary="Prove again who you are; a new session replaces the one that asks",
         request=factors.StepUpRequest,
+        always_json=True,
         answer=auth.Session,
         guessable=True,
     ),

@@ -54,6 +54,7 @@ PASSKEY_ROUTES: Final = (
         access=Access.USER,
         summary="Ask to prove again who you are by passkey",
         request=passkeys.PasskeyStepUpStart,
+        always_json=True,
         answer=passkeys.PasskeyOptions,
         guessable=True,
     ),

@@ -104,6 +104,13 @@ async def test_an_account_begins_without_a_second_factor(
     assert await _factors(auth, session) == {"methods": [], "totp": None, "recovery_codes_left": 0}
 
 
+async def test_asking_for_a_secret_takes_no_body(
+    auth: AuthService, session: dict[str, Any]
+) -> None:
+    answer = await auth.client.post("/v1/auth/mfa/totp", headers=bearer(session))
+    assert (answer.status_code, set(answer.json())) == (201, {"secret", "uri"})
+
+
 async def test_an_app_counts_once_it_is_confirmed(
     auth: AuthService, session: dict[str, Any]
 ) -> None:

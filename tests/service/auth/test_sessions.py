@@ -267,6 +267,7 @@ async def test_a_token_in_the_body_outranks_the_cookie_and_delivery_stays(
     ("headers", "content", "status", "code"),
     [
         ({}, b"", 415, "unsupported_media_type"),
+        ({"Authorization": "Bearer x"}, b"", 415, "unsupported_media_type"),
         (
             {"Content-Type": "application/x-www-form-urlencoded"},
             b"",

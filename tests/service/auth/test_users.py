@@ -185,6 +185,15 @@ async def test_a_deleted_account_is_gone_and_the_others_hear_of_it(
     assert await acts(auth, admin, ada["user"]["id"]) == ["user.deleted"]
 
 
+async def test_an_account_is_disabled_without_a_word_of_why(
+    auth: AuthService, admin: dict[str, Any], ada: dict[str, Any]
+) -> None:
+    path = f"/v1/auth/users/{ada['user']['id']}/disable"
+    answer = await auth.client.post(path, headers=bearer(admin))
+    assert (answer.status_code, answer.json()["disabled_reason"]) == (200, None)
+    assert await acts(auth, admin, ada["user"]["id"]) == ["user.disabled"]
+
+
 @pytest.mark.parametrize("act", ["disable", "delete", "demote"])
 async def test_the_last_administrator_stays(
     auth: AuthService, admin: dict[str, Any], act: str

@@ -150,6 +150,31 @@ def test_applications_send_forms_and_say_who_they_are(
     }
 
 
+def test_a_body_need_not_be_sent_where_every_field_is_optional_and_a_header_says_who_asks() -> None:
+    optional = {
+        f"{method.upper()} {path}"
+        for path, operations in TOLD["paths"].items()
+        for method, described in operations.items()
+        if not described.get("requestBody", {"required": True})["required"]
+    }
+    assert optional >= {
+        "POST /oauth2/userinfo",
+        "POST /v1/auth/users/{user_id}/disable",
+        "POST /v1/auth/mfa/totp",
+        "POST /v1/jobs/{job_id}/complete",
+    }
+    assert optional.isdisjoint(
+        {
+            "POST /v1/auth/refresh",
+            "POST /v1/auth/passkeys/options",
+            "POST /v1/auth/step-up",
+            "POST /v1/auth/step-up/passkey/options",
+            "POST /v1/auth/login",
+            "POST /v1/files",
+        }
+    )
+
+
 def test_userinfo_takes_the_token_of_an_application_alone() -> None:
     for method, security in (("get", []), ("post", [{}])):
         described = operation(method, "/oauth2/userinfo")

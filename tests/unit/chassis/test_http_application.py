@@ -30,6 +30,10 @@ class Thing(BaseModel):
     size: int = 0
 
 
+class OptionalThing(BaseModel):
+    size: int = 0
+
+
 class StrictThing(Thing):
     model_config = ConfigDict(extra="forbid")
 
@@ -40,6 +44,10 @@ async def create_strictly(request: Request) -> Response:
 
 async def create(request: Request) -> Response:
     return json_response(await read_json(request, Thing, limit=1000), 201)
+
+
+async def create_optionally(request: Request) -> Response:
+    return json_response(await read_json(request, OptionalThing), 201)
 
 
 async def fail(request: Request) -> Response:
@@ -68,6 +76,7 @@ def application() -> ASGIApp:
     return http_application(
         routes=[
             Route("/things", create, methods=["POST"]),
+            Route("/optional", create_optionally, methods=["POST"]),
             Route("/strict", create_strictly, methods=["POST"]),
             Route("/fail/{how}", fail),
             Route("/late", fail_late),
@@ -170,6 +179,44 @@ async def test_what_is_no_json_is_refused(client: httpx2.AsyncClient, body: byte
         "/things", content=body, headers={"Content-Type": "application/json"}
     )
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_json")
+
+
+BEARER = {"Authorization": "Bearer token"}
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "status", "code"),
+    [
+        (BEARER, b"", 201, None),
+        (BEARER | JSON, b"", 201, None),
+        (BEARER | JSON, b"{}", 201, None),
+        (BEARER, b"{}", 415, "unsupported_media_type"),
+        (BEARER | {"Content-Type": "text/plain"}, b"", 415, "unsupported_media_type"),
+        ({}, b"", 415, "unsupported_media_type"),
+        ({"Cookie": "session=1"}, b"", 415, "unsupported_media_type"),
+        # Which a browser adds by itself once somebody has typed a password into it.
+        ({"Authorization": "Basic YTpi"}, b"", 415, "unsupported_media_type"),
+        (JSON, b"", 400, "invalid_json"),
+    ],
+)
+async def test_who_asks_by_a_header_need_not_send_a_body_that_says_nothing(
+    client: httpx2.AsyncClient,
+    headers: dict[str, str],
+    content: bytes,
+    status: int,
+    code: str | None,
+) -> None:
+    answer = await client.post("/optional", headers=headers, content=content)
+    assert (answer.status_code, answer.json().get("code")) == (status, code)
+    if code is None:
+        assert answer.json() == {"size": 0}
+
+
+async def test_an_absent_body_lacks_what_is_required(client: httpx2.AsyncClient) -> None:
+    answer = await client.post("/things", headers=BEARER)
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"field": "name", "message": "This field is required."}]
 
 
 async def test_wrong_fields_are_all_named_and_their_values_not_repeated(
