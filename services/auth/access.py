@@ -1,6 +1,7 @@
 """Who may do what with accounts, sessions and keys: the only place that decides it."""
 
 import time
+from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
@@ -8,8 +9,9 @@ from services.auth import store
 from services.auth.records import Account
 from shared.chassis.database import Executor, Transaction
 from shared.chassis.errors import Problem
-from shared.chassis.identity.tokens import Identity
+from shared.chassis.identity.tokens import Identity, unauthenticated
 from shared.schemas.problems import ProblemCode
+from shared.schemas.scopes import is_for_administrators
 
 RECENT_SECONDS: Final = 600
 
@@ -66,6 +68,18 @@ def require_recent_administrator(identity: Identity) -> UUID:
     return require_recent(identity)
 
 
+def require_grantable(identity: Identity, scopes: Iterable[str]) -> None:
+    """Raise a 403 problem for scopes of a key that only an administrator may give away."""
+    if identity.is_administrator:
+        return
+    foreign = sorted({scope for scope in scopes if is_for_administrators(scope)})
+    if foreign:
+        raise Problem(
+            ProblemCode.ADMINISTRATOR_REQUIRED,
+            f"Only an administrator may give a key the scope `{foreign[0]}`.",
+        )
+
+
 async def own_account(executor: Executor, identity: Identity) -> Account:
     """Return the caller's account.
 
@@ -86,6 +100,18 @@ async def hold_own_account(transaction: Transaction, user_id: UUID) -> Account:
     account = await store.hold_user(transaction, user_id)
     if account is None:
         raise Problem(ProblemCode.TOKEN_INVALID)
+    return account
+
+
+async def lock_entitled_account(transaction: Transaction, identity: Identity) -> Account:
+    """Return the caller's account, locked, if it still is what the token says of it.
+
+    The doors learn within a second that roles were taken away or the account disabled; what is
+    given out here does not wait for that. Raises a 401 problem.
+    """
+    account = await lock_own_account(transaction, identity.user_id)
+    if account.disabled_at is not None or not identity.roles.issubset(account.roles):
+        raise unauthenticated(ProblemCode.TOKEN_REVOKED)
     return account
 
 

@@ -17,6 +17,7 @@ from services.auth.api_keys.api_keys import ApiKeys
 from services.auth.calibration import password_cost
 from services.auth.cleanup import CleanUp
 from services.auth.core import Core
+from services.auth.creations import Creations
 from services.auth.device_cookie import DeviceCookie
 from services.auth.email_changes.email_changes import EmailChanges
 from services.auth.entrance import Entrance
@@ -72,6 +73,7 @@ from shared.chassis.consumers import EventConsumer
 from shared.chassis.database import Database
 from shared.chassis.dead_letter_routes import DeadLetterRoutes
 from shared.chassis.http import http_application
+from shared.chassis.idempotency.pruning import AnswerPruning
 from shared.chassis.identity.tokens import Authenticator, TokenVerifier
 from shared.chassis.jobs.commands import JobQueue
 from shared.chassis.jobs.schedules.scheduler import JobScheduler
@@ -153,7 +155,7 @@ async def web(settings: AuthSettings, lifecycle: Lifecycle) -> ASGIApp:
             authenticator,
             core.origins,
         ),
-        ApiKeyRoutes(database, api_keys, authenticator),
+        ApiKeyRoutes(database, api_keys, core.creations, authenticator),
         PublicKeyRoutes(core.keys),
         PageRoutes(),
         *factors.resources(core, logins),
@@ -226,6 +228,7 @@ async def _core(settings: AuthSettings, lifecycle: Lifecycle) -> Core:
         mail_limits=MailLimits(address_names, marks),
         sessions=sessions,
         challenges=challenges,
+        creations=Creations(database, master_key),
         entrance=Entrance(sessions, challenges, known_devices),
     )
 
@@ -240,6 +243,7 @@ async def worker(settings: AuthSettings, lifecycle: Lifecycle) -> None:
     await lifecycle.start(
         CleanUp(database, lifecycle, audit_kept_for=timedelta(days=settings.audit_days))
     )
+    await lifecycle.start(AnswerPruning(database, lifecycle))
     await lifecycle.start(LogErasure(database, lifecycle))
     await lifecycle.start(OverdueDeletions(database, lifecycle))
     wakeups = await lifecycle.start(Wakeups(bus, lifecycle))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from services.auth.access_tokens import AccessTokenIssuer
+from services.auth.creations import Creations
 from services.auth.device_cookie import DeviceCookie
 from services.auth.entrance import Entrance
 from services.auth.factors.challenges import Challenges
@@ -52,4 +53,5 @@ class Core:
     mail_limits: MailLimits
     sessions: Sessions
     challenges: Challenges
+    creations: Creations
     entrance: Entrance

@@ -17,6 +17,7 @@ from services.auth.records import Account, Device
 from services.auth.revocations import revoke_keys
 from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
+from shared.chassis.idempotency.answers import forget_answers
 from shared.chassis.outbox import Outbox
 from shared.schemas.events.auth import UserDeleted, UserErased
 from shared.schemas.events.envelope import Event
@@ -57,6 +58,7 @@ class Deletions:
             await revoke_keys(transaction, self._outbox, keys)
             await store.delete_mails(transaction, account)
             await auth_store.delete_signups(transaction, account.email)
+            await forget_answers(transaction, account.id)
             await store.delete_user(transaction, account.id)
             await record(
                 transaction,

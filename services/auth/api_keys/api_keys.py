@@ -61,32 +61,29 @@ class ApiKeys:
         self._issuer = issuer
 
     async def create(
-        self, owner: KeyOwner, request: ApiKeyCreate, *, by_administrator: bool
+        self, transaction: Transaction, owner: KeyOwner, request: ApiKeyCreate
     ) -> tuple[ApiKeyRow, str]:
-        """Make a key and return it with its secret, which nobody can show again.
+        """Make a key and return it with its secret, which is shown after the commit only.
 
-        Raises a 422 problem for a key of no use, a 403 one for scopes that only an administrator
-        may give away, 409 for too many keys, and 401 or 404 if the owner is gone.
+        Whether whoever asks may give the scopes away is decided before. Raises a 422 problem for a
+        key of no use, 409 for too many keys, and 401 or 404 if the owner is gone.
         """
         _require_use(request)
-        if not by_administrator:
-            _require_own_scopes(request)
         secret = KEY_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
-        async with self._database.transaction() as transaction:
-            await _lock(transaction, owner)
-            if await store.count_api_keys(transaction, owner.id) >= KEYS_AT_MOST:
-                raise Problem(ProblemCode.API_KEYS_FULL)
-            row = await store.insert_api_key(
-                transaction,
-                key_id=uuid7(),
-                user_id=owner.user_id,
-                service_account_id=owner.service_account_id,
-                name=request.name,
-                key_hash=hash_secret(secret),
-                scopes=sorted(set(request.scopes)),
-                expires_at=request.expires_at,
-            )
-            await _log(transaction, Action.API_KEY_CREATED, owner, row.id, scopes=list(row.scopes))
+        await _lock(transaction, owner)
+        if await store.count_api_keys(transaction, owner.id) >= KEYS_AT_MOST:
+            raise Problem(ProblemCode.API_KEYS_FULL)
+        row = await store.insert_api_key(
+            transaction,
+            key_id=uuid7(),
+            user_id=owner.user_id,
+            service_account_id=owner.service_account_id,
+            name=request.name,
+            key_hash=hash_secret(secret),
+            scopes=sorted(set(request.scopes)),
+            expires_at=request.expires_at,
+        )
+        await _log(transaction, Action.API_KEY_CREATED, owner, row.id, scopes=list(row.scopes))
         return row, secret
 
     async def rename(self, owner: KeyOwner, key_id: UUID, name: str) -> ApiKeyRow:
@@ -157,15 +154,6 @@ async def _log(
         key_id=str(key_id),
         **details,
     )
-
-
-def _require_own_scopes(request: ApiKeyCreate) -> None:
-    foreign = sorted({scope for scope in request.scopes if is_for_administrators(scope)})
-    if foreign:
-        raise Problem(
-            ProblemCode.ADMINISTRATOR_REQUIRED,
-            f"Only an administrator may give a key the scope `{foreign[0]}`.",
-        )
 
 
 def _require_use(request: ApiKeyCreate) -> None:

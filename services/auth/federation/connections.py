@@ -16,7 +16,7 @@ from services.auth.federation.providers import Providers
 from services.auth.federation.records import Connection
 from services.auth.master_key import MasterKey
 from services.auth.records import Device
-from shared.chassis.database import ConstraintViolation, Database
+from shared.chassis.database import ConstraintViolation, Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.sealing import Seal
 from shared.schemas.api.connections import ConnectionCreate, ConnectionKind, ConnectionUpdate
@@ -49,11 +49,12 @@ class Connections:
         self._providers = providers
         self._secrets = secrets
 
-    async def create(self, request: ConnectionCreate, by: UUID, device: Device) -> Connection:
-        """Add a connection.
+    async def prepare(self, request: ConnectionCreate) -> Connection:
+        """Return what a request asks for, to be added.
 
-        Raises a 422 problem for what cannot work: an id that is taken, a provider named by its
-        issuer that does not answer as one, a key that is none.
+        The provider may be asked, so call it outside of a transaction. Raises a 422 problem for
+        what cannot work: a provider named by its issuer that does not answer as one, a key that is
+        none.
         """
         preset = PRESETS[request.kind]
         connection = Connection(
@@ -75,27 +76,32 @@ class Connections:
                 await self._providers.metadata(connection)
             except ProviderUnavailable as error:
                 raise _fault("issuer", f"This provider cannot be used: {error}.") from error
+        return connection
+
+    async def create(
+        self, transaction: Transaction, connection: Connection, by: UUID, device: Device
+    ) -> Connection:
+        """Add what was prepared. Raises a 422 problem for an id that is taken."""
         try:
-            async with self._database.transaction() as transaction:
-                connection = await store.insert_connection(transaction, connection)
-                await record(
-                    transaction,
-                    Action.CONNECTION_CREATED,
-                    user_id=None,
-                    actor_id=by,
-                    device=device,
-                    connection=connection.id,
-                )
+            connection = await store.insert_connection(transaction, connection)
         except ConstraintViolation as violation:
             if violation.constraint != "connections_pkey":
                 raise
             raise _fault("id", "There is a connection with this id.") from violation
+        await record(
+            transaction,
+            Action.CONNECTION_CREATED,
+            user_id=None,
+            actor_id=by,
+            device=device,
+            connection=connection.id,
+        )
         return connection
 
     async def update(
         self, connection_id: str, request: ConnectionUpdate, by: UUID, device: Device
     ) -> Connection:
-        """Change what a request names. Raises a 404 problem, and 422 as `create` does."""
+        """Change what a request names. Raises a 404 problem, and 422 as `prepare` does."""
         async with self._database.transaction() as transaction:
             connection = await store.lock_connection(transaction, connection_id)
             if connection is None:

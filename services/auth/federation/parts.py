@@ -47,7 +47,13 @@ async def resources(
             cookie=cookie,
             answers=core.answers,
         ),
-        ConnectionRoutes(core.database, connections, sign_ins, core.authenticator),
+        ConnectionRoutes(
+            core.database,
+            connections,
+            sign_ins,
+            creations=core.creations,
+            authenticator=core.authenticator,
+        ),
         IdentityRoutes(
             core.database,
             sign_ins,

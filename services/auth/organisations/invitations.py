@@ -27,7 +27,7 @@ from services.auth.organisations.records import (
     OrganisationRow,
 )
 from services.auth.records import Account, Device
-from services.auth.store import find_user, hold_user
+from services.auth.store import find_user
 from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.identity.tokens import Identity
@@ -51,50 +51,59 @@ class Invitations:
         self._mails = mails
         self._tokens = tokens
 
+    async def require_invitable(
+        self, transaction: Transaction, organisation_id: UUID, role: OrganisationRole, by: Identity
+    ) -> None:
+        """Raise 404 for a stranger, and 403 for a role above the caller's, until the end.
+
+        The caller's account, which the invitation will name, is locked before the organisation.
+        """
+        await self._locked(transaction, organisation_id, by, Act.INVITE, role)
+
     async def invite(
-        self, organisation_id: UUID, request: InvitationCreate, identity: Identity, device: Device
+        self,
+        transaction: Transaction,
+        organisation_id: UUID,
+        request: InvitationCreate,
+        identity: Identity,
+        device: Device,
     ) -> InvitationRow:
         """Mail an invitation, which replaces an earlier one to the same address.
 
-        Whether the address has an account is not looked up, so the answer cannot tell. Raises 404
-        for a stranger, 403 for a role above the caller's, 409 for a member's address and for too
-        many invitations, 401 if the caller's account is gone.
+        Whether the address has an account is not looked up, so the answer cannot tell. Raises as
+        `require_invitable` does, and 409 for a member's address and for too many invitations.
         """
         email = require_email(request.email)
-        async with self._database.transaction() as transaction:
-            # The account that the invitation will name comes before the organisation.
-            if await hold_user(transaction, identity.user_id) is None:
-                raise Problem(ProblemCode.TOKEN_INVALID)
-            organisation = await self._locked(
-                transaction, organisation_id, identity, Act.INVITE, request.role
-            )
-            if await store.is_member_address(transaction, organisation_id, email):
-                raise Problem(ProblemCode.ALREADY_MEMBER)
-            before = await store.find_invitation_to(transaction, organisation_id, email)
-            if before is not None:
-                # Whoever may not give a role does not take its invitation back either.
-                require(standing(identity, organisation.role), Act.WITHDRAW_INVITATION, before.role)
-                await store.withdraw_invitation(transaction, before.id)
-            await _require_room(transaction, organisation_id)
-            link_id = await self._mails.send(transaction, _mail(organisation, email))
-            await store.insert_invitation(
-                transaction,
-                link_id,
-                organisation_id=organisation_id,
-                email=email,
-                role=request.role,
-                invited_by=identity.user_id,
-            )
-            await record(
-                transaction,
-                Action.INVITATION_SENT,
-                user_id=identity.user_id,
-                device=device,
-                organisation_id=str(organisation_id),
-                invitation_id=str(link_id),
-                role=request.role.value,
-            )
-            invitation = await store.find_invitation(transaction, organisation_id, link_id)
+        organisation = await self._locked(
+            transaction, organisation_id, identity, Act.INVITE, request.role
+        )
+        if await store.is_member_address(transaction, organisation_id, email):
+            raise Problem(ProblemCode.ALREADY_MEMBER)
+        before = await store.find_invitation_to(transaction, organisation_id, email)
+        if before is not None:
+            # Whoever may not give a role does not take its invitation back either.
+            require(standing(identity, organisation.role), Act.WITHDRAW_INVITATION, before.role)
+            await store.withdraw_invitation(transaction, before.id)
+        await _require_room(transaction, organisation_id)
+        link_id = await self._mails.send(transaction, _mail(organisation, email))
+        await store.insert_invitation(
+            transaction,
+            link_id,
+            organisation_id=organisation_id,
+            email=email,
+            role=request.role,
+            invited_by=identity.user_id,
+        )
+        await record(
+            transaction,
+            Action.INVITATION_SENT,
+            user_id=identity.user_id,
+            device=device,
+            organisation_id=str(organisation_id),
+            invitation_id=str(link_id),
+            role=request.role.value,
+        )
+        invitation = await store.find_invitation(transaction, organisation_id, link_id)
         assert invitation is not None  # noqa: S101 - it was made above
         return invitation
 

@@ -42,7 +42,7 @@ class Organisations:
         self._outbox = outbox
 
     async def create(
-        self, user_id: UUID, request: OrganisationCreate, device: Device
+        self, transaction: Transaction, user_id: UUID, request: OrganisationCreate, device: Device
     ) -> OrganisationRow:
         """Make an organisation that a user owns.
 
@@ -50,28 +50,25 @@ class Organisations:
         a name that is none.
         """
         name = _name(request.name)
-        async with self._database.transaction() as transaction:
-            await _require_room(transaction, user_id)
-            row = await _insert(transaction, name, request.slug)
-            await store.insert_member(transaction, row.id, user_id, OrganisationRole.OWNER)
-            subject = str(row.id)
-            await self._outbox.emit(
-                transaction,
-                OrganisationCreated(organisation_id=row.id, user_id=user_id),
-                subject=subject,
-            )
-            added = MemberAdded(
-                organisation_id=row.id, user_id=user_id, role=OrganisationRole.OWNER
-            )
-            await self._outbox.emit(transaction, added, subject=subject)
-            await record(
-                transaction,
-                Action.ORGANISATION_CREATED,
-                user_id=user_id,
-                device=device,
-                organisation_id=subject,
-            )
-            created = await store.find_organisation(transaction, row.id, user_id)
+        await _require_room(transaction, user_id)
+        row = await _insert(transaction, name, request.slug)
+        await store.insert_member(transaction, row.id, user_id, OrganisationRole.OWNER)
+        subject = str(row.id)
+        await self._outbox.emit(
+            transaction,
+            OrganisationCreated(organisation_id=row.id, user_id=user_id),
+            subject=subject,
+        )
+        added = MemberAdded(organisation_id=row.id, user_id=user_id, role=OrganisationRole.OWNER)
+        await self._outbox.emit(transaction, added, subject=subject)
+        await record(
+            transaction,
+            Action.ORGANISATION_CREATED,
+            user_id=user_id,
+            device=device,
+            organisation_id=subject,
+        )
+        created = await store.find_organisation(transaction, row.id, user_id)
         assert created is not None  # noqa: S101 - it was made above
         return created
 

@@ -16,10 +16,12 @@ def resources(core: Core) -> tuple[OrganisationRoutes, InvitationRoutes, Session
             core.database,
             Organisations(core.database, core.outbox),
             Members(core.database, core.outbox),
-            core.authenticator,
+            creations=core.creations,
+            authenticator=core.authenticator,
         ),
         InvitationRoutes(
             Invitations(core.database, core.outbox, core.mails, core.link_tokens),
+            core.creations,
             core.authenticator,
         ),
         SessionOrganisationRoutes(core.database, core.sessions, core.authenticator),

@@ -51,7 +51,7 @@ def resources(core: Core) -> tuple[OAuthRoutes, OAuthLogoutRoutes, OAuthClientRo
             cookie=core.cookie,
             origins=core.origins,
         ),
-        OAuthClientRoutes(core.database, core.authenticator),
+        OAuthClientRoutes(core.database, core.creations, core.authenticator),
     )
 
 

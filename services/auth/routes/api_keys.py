@@ -6,13 +6,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.auth.access import require_own_session, require_recent, require_session
+from services.auth.access import (
+    require_grantable,
+    require_own_session,
+    require_recent,
+    require_session,
+)
 from services.auth.api_keys import store
 from services.auth.api_keys.api_keys import ApiKeys, KeyOwner
+from services.auth.creations import Creations
 from services.auth.devices import device_of
 from services.auth.records import ApiKeyRow
 from services.auth.routes.answers import NO_STORE
-from shared.chassis.database import Database
+from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.http import json_response, read_json
 from shared.chassis.identity.tokens import Authenticator
@@ -25,9 +31,16 @@ from shared.schemas.problems import ProblemCode
 class ApiKeyRoutes:
     """Making, listing and deleting keys, one's own only, in a session only."""
 
-    def __init__(self, database: Database, keys: ApiKeys, authenticator: Authenticator) -> None:
+    def __init__(
+        self,
+        database: Database,
+        keys: ApiKeys,
+        creations: Creations,
+        authenticator: Authenticator,
+    ) -> None:
         self._database = database
         self._keys = keys
+        self._creations = creations
         self._authenticator = authenticator
 
     def routes(self) -> list[Route]:
@@ -44,11 +57,14 @@ class ApiKeyRoutes:
         identity = await self._authenticator.identify(request)
         user_id = require_recent(identity)
         body = await read_json(request, ApiKeyCreate)
+        require_grantable(identity, body.scopes)
         owner = KeyOwner(user_id=user_id, by=user_id, device=device_of(request))
-        row, secret = await self._keys.create(
-            owner, body, by_administrator=identity.is_administrator
-        )
-        return json_response(created(row, secret), 201, headers=NO_STORE)
+
+        async def create(transaction: Transaction) -> Response:
+            row, secret = await self._keys.create(transaction, owner, body)
+            return json_response(created(row, secret), 201, headers=NO_STORE)
+
+        return await self._creations.make(request, identity, body, create)
 
     async def list(self, request: Request) -> Response:
         """List the keys without their secrets, newest first."""

@@ -7,13 +7,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.auth.access import require_administrator, require_recent
+from services.auth.access import require_administrator, require_recent_administrator
+from services.auth.creations import Creations
 from services.auth.devices import device_of
 from services.auth.federation import records, store
 from services.auth.federation.connections import Connections
 from services.auth.federation.sign_ins import SignIns
 from services.auth.routes.answers import NO_STORE
-from shared.chassis.database import Database
+from shared.chassis.database import Database, Transaction
 from shared.chassis.http import json_response, read_json
 from shared.chassis.identity.tokens import Authenticator
 from shared.chassis.paging import named_page_query
@@ -39,11 +40,14 @@ class ConnectionRoutes:
         database: Database,
         connections: Connections,
         sign_ins: SignIns,
+        *,
+        creations: Creations,
         authenticator: Authenticator,
     ) -> None:
         self._database = database
         self._connections = connections
         self._sign_ins = sign_ins
+        self._creations = creations
         self._authenticator = authenticator
 
     def routes(self) -> list[Route]:
@@ -58,10 +62,21 @@ class ConnectionRoutes:
 
     async def create(self, request: Request) -> Response:
         """Add a connection."""
-        by = await self._administrator(request)
+        identity = await self._authenticator.identify(request)
+        by = require_recent_administrator(identity)
         body = await read_json(request, ConnectionCreate)
-        connection = await self._connections.create(body, by, device_of(request))
-        return json_response(self._shown(connection), 201, headers=NO_STORE)
+        kept = await self._creations.kept(request, identity, body)
+        if kept is not None:
+            return kept
+        prepared = await self._connections.prepare(body)
+
+        async def create(transaction: Transaction) -> Response:
+            connection = await self._connections.create(
+                transaction, prepared, by, device_of(request)
+            )
+            return json_response(self._shown(connection), 201, headers=NO_STORE)
+
+        return await self._creations.make(request, identity, body, create)
 
     async def list(self, request: Request) -> Response:
         """List the connections by their ids."""
@@ -89,9 +104,7 @@ class ConnectionRoutes:
         return Response(status_code=204)
 
     async def _administrator(self, request: Request) -> UUID:
-        identity = await self._authenticator.identify(request)
-        require_administrator(identity)
-        return require_recent(identity)
+        return require_recent_administrator(await self._authenticator.identify(request))
 
     def _shown(self, connection: records.Connection) -> Connection:
         return Connection(

@@ -7,10 +7,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.auth.access import require_own_session, require_recent
+from services.auth.creations import Creations
 from services.auth.devices import device_of
 from services.auth.organisations.invitations import Invitations
 from services.auth.routes.answers import NO_STORE
 from services.auth.routes.organisations import organisation_id, shown
+from shared.chassis.database import Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.http import json_response, read_json
 from shared.chassis.identity.tokens import Authenticator, Identity
@@ -25,8 +27,11 @@ _ALL = "/v1/auth/organisations/{organisation_id}/invitations"
 class InvitationRoutes:
     """Sending, listing and withdrawing invitations, and accepting one's own."""
 
-    def __init__(self, invitations: Invitations, authenticator: Authenticator) -> None:
+    def __init__(
+        self, invitations: Invitations, creations: Creations, authenticator: Authenticator
+    ) -> None:
         self._invitations = invitations
+        self._creations = creations
         self._authenticator = authenticator
 
     def routes(self) -> list[Route]:
@@ -46,11 +51,23 @@ class InvitationRoutes:
         identity = await self._authenticator.identify(request)
         require_recent(identity)
         body = await read_json(request, InvitationCreate)
-        row = await self._invitations.invite(
-            organisation_id(request), body, identity, device_of(request)
-        )
-        return json_response(
-            Invitation.model_validate(row, from_attributes=True), 201, headers=NO_STORE
+        invited_to = organisation_id(request)
+
+        async def create(transaction: Transaction) -> Response:
+            row = await self._invitations.invite(
+                transaction, invited_to, body, identity, device_of(request)
+            )
+            shown_row = Invitation.model_validate(row, from_attributes=True)
+            return json_response(shown_row, 201, headers=NO_STORE)
+
+        return await self._creations.make(
+            request,
+            identity,
+            body,
+            create,
+            require=lambda transaction: self._invitations.require_invitable(
+                transaction, invited_to, body.role, identity
+            ),
         )
 
     async def list(self, request: Request) -> Response:

@@ -12,6 +12,7 @@ from services.auth.access import (
     require_recent_administrator,
 )
 from services.auth.audit.log import Action, record
+from services.auth.creations import Creations
 from services.auth.devices import device_of
 from services.auth.provider import store
 from services.auth.provider.clients import changed_client, new_client, with_new_secret
@@ -37,8 +38,11 @@ from shared.schemas.problems import FieldError, ProblemCode
 class OAuthClientRoutes:
     """Administrators register applications; everybody sees and withdraws their own consents."""
 
-    def __init__(self, database: Database, authenticator: Authenticator) -> None:
+    def __init__(
+        self, database: Database, creations: Creations, authenticator: Authenticator
+    ) -> None:
         self._database = database
+        self._creations = creations
         self._authenticator = authenticator
 
     def routes(self) -> list[Route]:
@@ -55,9 +59,12 @@ class OAuthClientRoutes:
 
     async def create(self, request: Request) -> Response:
         """Register an application; its secret is in this answer and nowhere else."""
-        by = require_recent_administrator(await self._authenticator.identify(request))
-        client, secret = new_client(await read_json(request, OAuthClientCreate))
-        async with self._database.transaction() as transaction:
+        identity = await self._authenticator.identify(request)
+        by = require_recent_administrator(identity)
+        body = await read_json(request, OAuthClientCreate)
+
+        async def create(transaction: Transaction) -> Response:
+            client, secret = new_client(body)
             client = await _named(store.insert_client(transaction, client))
             await record(
                 transaction,
@@ -67,8 +74,10 @@ class OAuthClientRoutes:
                 device=device_of(request),
                 client_id=client.id,
             )
-        created = CreatedOAuthClient(**_shown(client).model_dump(), client_secret=secret)
-        return json_response(created, 201, headers=NO_STORE)
+            created = CreatedOAuthClient(**_shown(client).model_dump(), client_secret=secret)
+            return json_response(created, 201, headers=NO_STORE)
+
+        return await self._creations.make(request, identity, body, create)
 
     async def list(self, request: Request) -> Response:
         """List the applications by their names."""

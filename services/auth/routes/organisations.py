@@ -12,13 +12,14 @@ from services.auth.access import (
     require_recent,
     require_session,
 )
+from services.auth.creations import Creations
 from services.auth.devices import device_of
 from services.auth.organisations import store
 from services.auth.organisations.members import Members
 from services.auth.organisations.organisations import Organisations
 from services.auth.organisations.records import MemberRow, OrganisationRow
 from services.auth.routes.answers import NO_STORE
-from shared.chassis.database import Database
+from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.http import json_response, read_json
 from shared.chassis.identity.tokens import Authenticator, Identity
@@ -46,11 +47,14 @@ class OrganisationRoutes:
         database: Database,
         organisations: Organisations,
         members: Members,
+        *,
+        creations: Creations,
         authenticator: Authenticator,
     ) -> None:
         self._database = database
         self._organisations = organisations
         self._members = members
+        self._creations = creations
         self._authenticator = authenticator
 
     def routes(self) -> list[Route]:
@@ -68,10 +72,15 @@ class OrganisationRoutes:
 
     async def create(self, request: Request) -> Response:
         """Make an organisation that the caller owns."""
-        user_id = require_own_session(await self._authenticator.identify(request))
+        identity = await self._authenticator.identify(request)
+        user_id = require_own_session(identity)
         body = await read_json(request, OrganisationCreate)
-        row = await self._organisations.create(user_id, body, device_of(request))
-        return json_response(shown(row), 201, headers=NO_STORE)
+
+        async def create(transaction: Transaction) -> Response:
+            row = await self._organisations.create(transaction, user_id, body, device_of(request))
+            return json_response(shown(row), 201, headers=NO_STORE)
+
+        return await self._creations.make(request, identity, body, create)
 
     async def list(self, request: Request) -> Response:
         """List the caller's organisations, or for administrators all of them, newest first."""

@@ -7,15 +7,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.auth.access import require_administrator, require_recent_administrator
+from services.auth.access import (
+    require_administrator,
+    require_grantable,
+    require_recent_administrator,
+)
 from services.auth.api_keys import store
 from services.auth.api_keys.api_keys import ApiKeys, KeyOwner
+from services.auth.creations import Creations
 from services.auth.devices import device_of
 from services.auth.routes.answers import NO_STORE
 from services.auth.routes.api_keys import created, key_id, shown
 from services.auth.routes.service_accounts import ONE, account_id
 from services.auth.service_accounts.service_accounts import ServiceAccounts
-from shared.chassis.database import Database
+from shared.chassis.database import Database, Transaction
 from shared.chassis.http import json_response, read_json
 from shared.chassis.identity.tokens import Authenticator
 from shared.chassis.paging import page_query
@@ -34,11 +39,14 @@ class ServiceAccountKeyRoutes:
         database: Database,
         accounts: ServiceAccounts,
         keys: ApiKeys,
+        *,
+        creations: Creations,
         authenticator: Authenticator,
     ) -> None:
         self._database = database
         self._accounts = accounts
         self._keys = keys
+        self._creations = creations
         self._authenticator = authenticator
 
     def routes(self) -> list[Route]:
@@ -55,8 +63,13 @@ class ServiceAccountKeyRoutes:
         identity = await self._authenticator.identify(request)
         owner = await self._owner(request, by=require_recent_administrator(identity))
         body = await read_json(request, ApiKeyCreate)
-        row, secret = await self._keys.create(owner, body, by_administrator=True)
-        return json_response(created(row, secret), 201, headers=NO_STORE)
+        require_grantable(identity, body.scopes)
+
+        async def create(transaction: Transaction) -> Response:
+            row, secret = await self._keys.create(transaction, owner, body)
+            return json_response(created(row, secret), 201, headers=NO_STORE)
+
+        return await self._creations.make(request, identity, body, create)
 
     async def list(self, request: Request) -> Response:
         """List the keys of a service account without their secrets, newest first."""

@@ -8,12 +8,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.auth.access import require_administrator, require_recent_administrator
+from services.auth.creations import Creations
 from services.auth.devices import device_of
 from services.auth.routes.answers import NO_STORE
 from services.auth.service_accounts import store
 from services.auth.service_accounts.service_accounts import ServiceAccounts
 from services.auth.service_accounts.store import ServiceAccountRow
-from shared.chassis.database import Database
+from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.http import json_response, read_json
 from shared.chassis.identity.tokens import Authenticator
@@ -30,10 +31,15 @@ class ServiceAccountRoutes:
     """Making, listing, disabling and deleting service accounts."""
 
     def __init__(
-        self, database: Database, accounts: ServiceAccounts, authenticator: Authenticator
+        self,
+        database: Database,
+        accounts: ServiceAccounts,
+        creations: Creations,
+        authenticator: Authenticator,
     ) -> None:
         self._database = database
         self._accounts = accounts
+        self._creations = creations
         self._authenticator = authenticator
 
     def routes(self) -> list[Route]:
@@ -49,10 +55,15 @@ class ServiceAccountRoutes:
 
     async def create(self, request: Request) -> Response:
         """Make an account for a program after a fresh proof; keys are made for it next."""
-        by = require_recent_administrator(await self._authenticator.identify(request))
+        identity = await self._authenticator.identify(request)
+        by = require_recent_administrator(identity)
         body = await read_json(request, ServiceAccountCreate)
-        row = await self._accounts.create(body, by, device_of(request))
-        return json_response(_shown(row), 201, headers=NO_STORE)
+
+        async def create(transaction: Transaction) -> Response:
+            row = await self._accounts.create(transaction, body, by, device_of(request))
+            return json_response(_shown(row), 201, headers=NO_STORE)
+
+        return await self._creations.make(request, identity, body, create)
 
     async def list(self, request: Request) -> Response:
         """List the service accounts, newest first."""

@@ -11,6 +11,12 @@ def resources(core: Core, keys: ApiKeys) -> tuple[ServiceAccountRoutes, ServiceA
     """Return the resources of service accounts."""
     accounts = ServiceAccounts(core.database, core.outbox)
     return (
-        ServiceAccountRoutes(core.database, accounts, core.authenticator),
-        ServiceAccountKeyRoutes(core.database, accounts, keys, core.authenticator),
+        ServiceAccountRoutes(core.database, accounts, core.creations, core.authenticator),
+        ServiceAccountKeyRoutes(
+            core.database,
+            accounts,
+            keys,
+            creations=core.creations,
+            authenticator=core.authenticator,
+        ),
     )

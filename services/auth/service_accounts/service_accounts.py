@@ -34,7 +34,7 @@ class ServiceAccounts:
         self._outbox = outbox
 
     async def create(
-        self, request: ServiceAccountCreate, by: UUID, device: Device
+        self, transaction: Transaction, request: ServiceAccountCreate, by: UUID, device: Device
     ) -> ServiceAccountRow:
         """Make a service account.
 
@@ -42,20 +42,19 @@ class ServiceAccounts:
         """
         if not all(character.isprintable() for character in request.name):
             raise _wrong_name("A name has no control characters.")
-        async with self._database.transaction() as transaction:
-            await store.lock_making_service_accounts(transaction)
-            if await store.count_service_accounts(transaction) >= AT_MOST:
-                raise Problem(ProblemCode.SERVICE_ACCOUNTS_FULL)
-            row = await store.insert_service_account(
-                transaction,
-                uuid7(),
-                name=request.name,
-                description=request.description,
-                created_by=by,
-            )
-            if row is None:
-                raise _wrong_name("Another service account has this name.")
-            await _log(transaction, Action.SERVICE_ACCOUNT_CREATED, row, by, device)
+        await store.lock_making_service_accounts(transaction)
+        if await store.count_service_accounts(transaction) >= AT_MOST:
+            raise Problem(ProblemCode.SERVICE_ACCOUNTS_FULL)
+        row = await store.insert_service_account(
+            transaction,
+            uuid7(),
+            name=request.name,
+            description=request.description,
+            created_by=by,
+        )
+        if row is None:
+            raise _wrong_name("Another service account has this name.")
+        await _log(transaction, Action.SERVICE_ACCOUNT_CREATED, row, by, device)
         return row
 
     async def read(self, account_id: UUID) -> ServiceAccountRow:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.gateway.route import JSON_OBJECT, PAGING, Access, Route
+from services.gateway.route import IDEMPOTENCY_KEY, JSON_OBJECT, PAGING, Access, Route
 from shared.schemas.api import accounts, auth
 from shared.schemas.api.pages import Page
 
@@ -133,6 +133,7 @@ AUTH_ROUTES: Final = (
         status=201,
         request=auth.ApiKeyCreate,
         answer=auth.CreatedApiKey,
+        parameters=(IDEMPOTENCY_KEY,),
     ),
     Route(
         method="GET",

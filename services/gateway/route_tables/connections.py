@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.gateway.route import PAGING, Access, Route
+from services.gateway.route import IDEMPOTENCY_KEY, PAGING, Access, Route
 from shared.schemas.api import auth, connections, provider
 from shared.schemas.api.pages import Page
 
@@ -62,6 +62,7 @@ CONNECTION_ROUTES: Final = (
         status=201,
         request=connections.ConnectionCreate,
         answer=connections.Connection,
+        parameters=(IDEMPOTENCY_KEY,),
     ),
     Route(
         method="GET",

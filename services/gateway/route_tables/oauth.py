@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.gateway.route import JSON_OBJECT, PAGING, TEXT, Access, Json, Route
+from services.gateway.route import IDEMPOTENCY_KEY, JSON_OBJECT, PAGING, TEXT, Access, Json, Route
 from shared.schemas.api import oauth, provider
 from shared.schemas.api.pages import Page
 
@@ -136,6 +136,7 @@ OAUTH_ROUTES: Final = (
         status=201,
         request=provider.OAuthClientCreate,
         answer=provider.CreatedOAuthClient,
+        parameters=(IDEMPOTENCY_KEY,),
     ),
     Route(
         method="GET",

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.gateway.route import PAGING, Access, Json, Route
+from services.gateway.route import IDEMPOTENCY_KEY, PAGING, Access, Json, Route
 from shared.schemas.api import organisations
 from shared.schemas.api.pages import Page
 
@@ -26,6 +26,7 @@ ORGANISATION_ROUTES: Final = (
         status=201,
         request=organisations.OrganisationCreate,
         answer=organisations.Organisation,
+        parameters=(IDEMPOTENCY_KEY,),
     ),
     Route(
         method="GET",
@@ -101,6 +102,7 @@ ORGANISATION_ROUTES: Final = (
         request=organisations.InvitationCreate,
         answer=organisations.Invitation,
         guessable=True,
+        parameters=(IDEMPOTENCY_KEY,),
     ),
     Route(
         method="GET",

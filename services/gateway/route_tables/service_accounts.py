@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.gateway.route import PAGING, Access, Route
+from services.gateway.route import IDEMPOTENCY_KEY, PAGING, Access, Route
 from shared.schemas.api import auth, service_accounts
 from shared.schemas.api.pages import Page
 
@@ -21,6 +21,7 @@ SERVICE_ACCOUNT_ROUTES: Final = (
         status=201,
         request=service_accounts.ServiceAccountCreate,
         answer=service_accounts.ServiceAccount,
+        parameters=(IDEMPOTENCY_KEY,),
     ),
     Route(
         method="GET",
@@ -72,6 +73,7 @@ SERVICE_ACCOUNT_ROUTES: Final = (
         status=201,
         request=auth.ApiKeyCreate,
         answer=auth.CreatedApiKey,
+        parameters=(IDEMPOTENCY_KEY,),
     ),
     Route(
         method="GET",

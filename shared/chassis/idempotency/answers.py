@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.chassis.database import Transaction
+from shared.chassis.database import Executor, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.idempotency.statements import SQL
 from shared.chassis.identity.tokens import Identity
@@ -87,9 +87,19 @@ class IdempotentAnswers:
                 SQL["keep_answer"], key.caller, key.key, response.status_code, sealed
             )
             return response
-        row = await transaction.fetchrow(SQL["find_answer"], key.caller, key.key)
-        if row is None:  # pruned in this very moment
+        answer = await self.find(transaction, key)
+        if answer is None:  # pruned in this very moment
             raise Problem(ProblemCode.OVERLOADED, headers={"Retry-After": "1"})
+        return answer
+
+    async def find(self, executor: Executor, key: RequestKey) -> Response | None:
+        """Return the answer that was given under a key; None if there is none yet.
+
+        Raises Problem `idempotency_key_reused`.
+        """
+        row = await executor.fetchrow(SQL["find_answer"], key.caller, key.key, KEPT)
+        if row is None:
+            return None
         if row["request"] != key.request:
             raise Problem(ProblemCode.IDEMPOTENCY_KEY_REUSED)
         try:

@@ -11,8 +11,9 @@ ON CONFLICT (caller, key) DO UPDATE
 RETURNING key
 
 -- name: find_answer
--- What was answered under a key.
-SELECT request, status, answer FROM idempotent_answers WHERE caller = $1 AND key = $2
+-- What was answered under a key within the time that answers are kept.
+SELECT request, status, answer FROM idempotent_answers
+ WHERE caller = $1 AND key = $2 AND answered_at >= now() - $3::interval
 
 -- name: keep_answer
 -- What is answered under a key from now on.

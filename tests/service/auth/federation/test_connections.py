@@ -10,6 +10,7 @@ from tests.service.auth.auth_service import (
     AuthService,
     assert_problem,
     bearer,
+    running,
 )
 from tests.service.auth.federation.browser import Browser, connect
 from tests.service.auth.federation.scripted_provider import (
@@ -195,3 +196,24 @@ async def test_a_connection_that_is_not_there(
     auth: AuthService, admin: dict[str, Any], method: str
 ) -> None:
     assert_problem(await send(auth, method, admin), 404, "connection_not_found")
+
+
+async def test_a_request_sent_again_does_not_ask_the_provider_again(
+    auth: AuthService, admin: dict[str, Any], provider: ScriptedProvider
+) -> None:
+    body = {
+        "id": "other",
+        "name": "Other House",
+        "issuer": provider.issuer,
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+    }
+    headers = bearer(admin) | {"Idempotency-Key": "k"}
+    first = await auth.client.post(PATH, json=body, headers=headers)
+    assert first.status_code == 201
+    assert provider.fetched == ["discovery"]
+    async with running(auth.database, auth.settings) as another:  # which knows nothing of it yet
+        again = await another.client.post(PATH, json=body, headers=headers)
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert provider.fetched == ["discovery"]
+    assert [action for action, _ in await actions(auth)] == ["connection.created"]
