@@ -198,13 +198,11 @@ class Entrance:
         if before.user_id == grant.account.id:
             # Applications stay signed in: it is the same person at the same browser.
             await move_sign_ins(transaction, before.id, grant.session_id)
-        await self._sessions.end(transaction, before.id, user_id=before.user_id)
-        await record(
+        await self._sessions.log_out(
             transaction,
-            Action.SESSION_ENDED,
+            before.id,
             user_id=before.user_id,
             actor_id=grant.account.id,
-            session_id=before.id,
             device=device,
             replaced_by=str(grant.session_id),
         )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -186,6 +186,43 @@ class Sessions:
         ended = await store.end_session(transaction, session_id, user_id=user_id)
         await revoke(transaction, self._outbox, [] if ended is None else [ended])
         return ended is not None
+
+    async def log_out(
+        self,
+        transaction: Transaction,
+        session_id: UUID,
+        *,
+        user_id: UUID,
+        device: Device,
+        actor_id: UUID | None = None,
+        **details: Any,
+    ) -> None:
+        """End one session because its holder, or `actor_id`, said so, which the log tells.
+
+        Repeating it changes nothing.
+        """
+        if await self.end(transaction, session_id, user_id=user_id):
+            await record(
+                transaction,
+                Action.SESSION_ENDED,
+                user_id=user_id,
+                actor_id=actor_id,
+                session_id=session_id,
+                device=device,
+                **details,
+            )
+
+    async def log_out_presented(self, transaction: Transaction, token: str, device: Device) -> None:
+        """End the session that a refresh token opens; one that opens none any more ends nothing."""
+        session = await self.lock_presented(transaction, token, device)
+        if session is not None:
+            await self.log_out(
+                transaction,
+                session.id,
+                user_id=session.user_id,
+                actor_id=session.impersonator_id,
+                device=device,
+            )
 
     async def end_others(
         self, transaction: Transaction, *, user_id: UUID, keep: UUID | None

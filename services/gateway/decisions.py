@@ -50,16 +50,18 @@ class Door:
         route = self._router.find(method, target)
         if isinstance(route, Refusal):
             return route
-        if route.access is Access.PUBLIC:
-            return ADMITTED
+        is_public = route.access is Access.PUBLIC
         credential = api_key or _bearer(authorization)
-        is_key = bool(api_key) or credential.startswith(KEY_PREFIX)
+        if is_public and not (route.takes_tokens and credential):
+            return ADMITTED
         try:
-            if is_key:
+            if api_key or credential.startswith(KEY_PREFIX):
                 return await self._judge_key(route, credential, address)
             return await self._judge_token(route, credential)
         except InvalidToken as error:
-            return Refusal(error.code)
+            # One that has run out says no more than none: the service looks for another proof.
+            is_none = is_public and error.code is ProblemCode.TOKEN_EXPIRED
+            return ADMITTED if is_none else Refusal(error.code)
         except Unavailable:
             return _UNAVAILABLE
 

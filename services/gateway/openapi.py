@@ -111,6 +111,8 @@ def _operation(route: Route, references: _References) -> dict[str, Any]:
         operation["security"] = list(route.security)
     elif route.access is not Access.PUBLIC:
         operation["security"] = [{"session": []}, {"api_key": []}]
+    elif route.takes_tokens:
+        operation["security"] = [{"session": []}, {}]
     if route.access is Access.ADMINISTRATOR:
         operation["description"] = "For administrators."
     elif route.scope is not None:

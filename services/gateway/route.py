@@ -67,6 +67,8 @@ class Route:
     access: Access
     summary: str
     status: int = 200
+    takes_tokens: bool = False
+    """Whether a public route serves who brings a token by it; a bad one is refused as elsewhere."""
     scope: str | None = None
     """What an API key must be good for; None where the service itself decides about keys."""
     request: type[BaseModel] | None = None

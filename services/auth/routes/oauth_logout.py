@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from services.auth.audit.log import Action, record
 from services.auth.devices import device_of
 from services.auth.origins import OriginPolicy
 from services.auth.provider import store
@@ -104,15 +103,13 @@ class OAuthLogoutRoutes:
 
     async def _end(self, request: Request, session: BrowserSession, **details: Any) -> None:
         async with self._database.transaction() as transaction:
-            if await self._sessions.end(transaction, session.id, user_id=session.user_id):
-                await record(
-                    transaction,
-                    Action.SESSION_ENDED,
-                    user_id=session.user_id,
-                    session_id=session.id,
-                    device=device_of(request),
-                    **details,
-                )
+            await self._sessions.log_out(
+                transaction,
+                session.id,
+                user_id=session.user_id,
+                device=device_of(request),
+                **details,
+            )
 
     async def _is_about(self, claims: dict[str, Any], session: BrowserSession) -> bool:
         # The sid of an application stays what it was when a step-up replaces the session.

@@ -5,7 +5,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.auth.access import require_session
-from services.auth.audit.log import Action, record
 from services.auth.devices import device_of
 from services.auth.logins import Logins
 from services.auth.origins import OriginPolicy
@@ -16,10 +15,12 @@ from shared.chassis.database import Database
 from shared.chassis.errors import Problem
 from shared.chassis.http import read_json
 from shared.chassis.identity.tokens import Authenticator
-from shared.schemas.api.auth import LoginRequest, RefreshRequest
+from shared.schemas.api.auth import LoginRequest, LogoutRequest, RefreshRequest
 from shared.schemas.problems import ProblemCode
 
 _UNAUTHORIZED = 401
+_NO_PROOF = frozenset({ProblemCode.AUTHENTICATION_REQUIRED, ProblemCode.TOKEN_EXPIRED})
+"""Why an access token counts for nothing, without being wrong."""
 
 
 class SessionRoutes:
@@ -83,20 +84,40 @@ class SessionRoutes:
         return self._answers.answer(grant)
 
     async def log_out(self, request: Request) -> Response:
-        """End the session of the access token; doing it twice is no error."""
-        identity = await self._authenticator.identify(request)
-        user_id = require_session(identity)
-        async with self._database.transaction() as transaction:
-            if await self._sessions.end(transaction, identity.session_id, user_id=user_id):
-                await record(
+        """End the caller's session; doing it twice is no error.
+
+        An access token names it. Who has none, or one that ran out, is known by a refresh token:
+        in the body, or else in the cookie, which other sites must not be able to use.
+        """
+        try:
+            identity = await self._authenticator.identify(request)
+        except Problem as problem:
+            if problem.code not in _NO_PROOF:
+                raise
+            token = await self._presented(request)
+            if token is None:
+                raise
+            async with self._database.transaction() as transaction:
+                await self._sessions.log_out_presented(transaction, token, device_of(request))
+        else:
+            user_id = require_session(identity)
+            async with self._database.transaction() as transaction:
+                await self._sessions.log_out(
                     transaction,
-                    Action.SESSION_ENDED,
+                    identity.session_id,
                     user_id=user_id,
                     actor_id=identity.impersonator_id,
-                    session_id=identity.session_id,
                     device=device_of(request),
                 )
         return Response(status_code=204, headers={"Set-Cookie": self._cookie.clear_header()})
+
+    async def _presented(self, request: Request) -> str | None:
+        has_body, cookie = _has_body(request), self._cookie.read(request)
+        if not has_body and not cookie:
+            return None
+        self._origins.require_allowed(request)
+        body = await read_json(request, LogoutRequest) if has_body else LogoutRequest()
+        return body.refresh_token or cookie or None
 
 
 def _has_body(request: Request) -> bool:

@@ -52,10 +52,13 @@ AUTH_ROUTES: Final = (
         method="POST",
         path="/v1/auth/logout",
         service="auth",
-        access=Access.USER,
-        summary="End the session of the access token, everywhere",
+        access=Access.PUBLIC,
+        takes_tokens=True,
+        summary="End the session of the access token, or else of the refresh token in the body or "
+        "the cookie, everywhere; doing it twice is no error",
         status=204,
         request=auth.LogoutRequest,
+        guessable=True,
     ),
     Route(
         method="GET",

@@ -72,7 +72,9 @@ class RefreshRequest(Input):
 
 
 class LogoutRequest(Input):
-    """Empty: the session is the one of the access token."""
+    """End a session; who sends a live access token, or the cookie, needs no field and no body."""
+
+    refresh_token: Token | None = Field(default=None, repr=False)
 
 
 class User(BaseModel):

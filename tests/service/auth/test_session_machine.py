@@ -173,9 +173,14 @@ class SessionsOfPeople(RuleBasedStateMachine):
         self.jump(seconds)
         self.replay(held, 1)
 
-    @rule(held=consumes(held))
-    def log_out(self, held: Held) -> None:
-        assert self._act("POST", "/v1/auth/logout", held).status_code == 204
+    @rule(held=consumes(held), by_refresh_token=st.booleans())
+    def log_out(self, held: Held, *, by_refresh_token: bool) -> None:
+        if by_refresh_token:
+            body = {"refresh_token": held.tokens[-1]}
+            answer = self.run(self.auth.post("/v1/auth/logout", body))
+        else:
+            answer = self._act("POST", "/v1/auth/logout", held)
+        assert answer.status_code == 204
         held.ended = True
 
     @rule(held=held)

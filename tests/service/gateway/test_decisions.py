@@ -113,6 +113,24 @@ async def test_revocation_counts_for_a_token_that_was_let_in_before(gate: Gate) 
     assert await gate.judge("GET /v1/files", bearer) == Refusal(ProblemCode.TOKEN_REVOKED)
 
 
+async def test_a_public_route_that_takes_tokens_judges_those_that_it_gets(gate: Gate) -> None:
+    log_out, session_id, key_id = "POST /v1/auth/logout", uuid4(), uuid4()
+    bearer = f"Bearer {gate.issuer.token(session_id=session_id)}"
+    expired = f"Bearer {gate.issuer.token(session_id=session_id, life_seconds=-1)}"
+    token = gate.issuer.token(scope="files:read", session_id=key_id, life_seconds=60)
+    gate.auth.keys[KEY] = {"access_token": token, "expires_in": 60}
+    for authorization in ("", "Basic YTpi", "Bearer", bearer, expired):
+        assert await gate.judge(log_out, authorization) is ADMITTED
+    assert await gate.judge(log_out, "", KEY) == Admission(token), "auth says what it may not"
+    assert await gate.judge(log_out, "Bearer a.b.c") == Refusal(ProblemCode.TOKEN_INVALID)
+    gate.revocations.revoked |= {session_id, key_id}
+    assert await gate.judge(log_out, bearer) == Refusal(ProblemCode.TOKEN_REVOKED)
+    assert await gate.judge(log_out, "", KEY) == Refusal(ProblemCode.API_KEY_INVALID)
+    gate.revocations.stale = True
+    assert await gate.judge(log_out, bearer) == Refusal(ProblemCode.DEPENDENCY_UNAVAILABLE)
+    assert await gate.judge(log_out) is ADMITTED
+
+
 async def test_nobody_is_let_in_on_a_guess(gate: Gate) -> None:
     gate.revocations.stale = True
     bearer = f"Bearer {gate.issuer.token()}"

@@ -69,6 +69,7 @@ def test_what_everybody_may_call_is_this_and_nothing_else() -> None:
         "POST /v1/auth/verify",
         "POST /v1/auth/login",
         "POST /v1/auth/refresh",
+        "POST /v1/auth/logout",
         "GET /.well-known/jwks.json",
         "POST /v1/auth/password/forgot",
         "POST /v1/auth/email/confirm",
