@@ -247,6 +247,7 @@ def _public_server(settings: NginxSettings) -> list[str]:
         "auth_request_set $gateway_problem $upstream_http_x_freehold_problem;",
         "auth_request_set $gateway_authorization $upstream_http_x_freehold_authorization;",
         "auth_request_set $gateway_allow $upstream_http_allow;",
+        "auth_request_set $gateway_scope $upstream_http_x_freehold_scope;",
         *(request_limits() if settings.limits else []),
         *request_headers(settings.public_url),
         *response_headers(),

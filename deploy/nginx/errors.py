@@ -35,6 +35,8 @@ _RETRY_AFTER_SECONDS: Final = {
     ProblemCode.DEPENDENCY_UNAVAILABLE: 5,
 }
 
+_SCOPE: Final = "<scope>"
+
 RANGE_NOT_SATISFIABLE: Final = f"{PREFIX}{ProblemCode.RANGE_NOT_SATISFIABLE.value}"
 
 
@@ -119,8 +121,11 @@ def _body(code: ProblemCode) -> str:
     )
     document = problem.model_dump(mode="json", exclude_none=True)
     del document["request_id"]
+    if code is ProblemCode.SCOPE_MISSING:  # which only the gateway finds, and names
+        document["detail"] = f"The API key lacks the scope `{_SCOPE}`."
     text = literal(json.dumps(document, ensure_ascii=False))
-    # The one variable goes in after everything else was checked to hold none.
+    # Variables go in after everything else was checked to hold none.
+    text = text.replace(_SCOPE, "$gateway_scope")
     return text.removesuffix('}"') + ', \\"request_id\\": \\"$request_id\\"}"'
 
 

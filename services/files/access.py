@@ -9,9 +9,10 @@ from shared.chassis.database import Executor
 from shared.chassis.errors import Problem
 from shared.chassis.identity.tokens import Identity
 from shared.schemas.problems import ProblemCode
+from shared.schemas.scopes import FILES_READ, FILES_WRITE
 
-READ: Final = "files:read"
-WRITE: Final = "files:write"
+READ: Final = FILES_READ
+WRITE: Final = FILES_WRITE
 
 
 async def readable_file(executor: Executor, identity: Identity, file_id: str) -> StoredFile:

@@ -31,7 +31,8 @@ class DecisionEndpoint:
     """Answers nginx's `auth_request`, and hands everything else to the gateway's application.
 
     204 admits, with `X-Freehold-Authorization` where an API key was exchanged. nginx understands
-    no other refusals than 401 and 403, so those carry the real reason in `X-Freehold-Problem`.
+    no other refusals than 401 and 403, so those carry the real reason in `X-Freehold-Problem`,
+    and in `X-Freehold-Scope` which scope an API key lacks.
     """
 
     def __init__(self, door: Door, application: ASGIApp) -> None:
@@ -87,6 +88,8 @@ class DecisionEndpoint:
         headers = [_NO_BODY, (b"x-freehold-problem", verdict.code.value.encode())]
         if verdict.allow:
             headers.append((b"allow", verdict.allow.encode()))
+        if verdict.scope:
+            headers.append((b"x-freehold-scope", verdict.scope.encode()))
         unauthorized = PROBLEMS[verdict.code].status == _UNAUTHORIZED
         return {
             "type": "http.response.start",

@@ -99,5 +99,5 @@ def _judge_rights(route: Route, identity: Identity) -> Refusal | None:
     # A session may do all that its user may; a key what it was made for.
     scopes = identity.scopes
     if scopes is not None and route.scope is not None and route.scope not in scopes:
-        return Refusal(ProblemCode.SCOPE_MISSING)
+        return Refusal(ProblemCode.SCOPE_MISSING, scope=route.scope)
     return None

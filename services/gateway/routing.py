@@ -23,6 +23,8 @@ class Refusal(NamedTuple):
     code: ProblemCode
     allow: str = ""
     """The methods that the address knows, for the Allow header."""
+    scope: str = ""
+    """What an API key needs for the call and lacks."""
 
 
 class _Resource(NamedTuple):

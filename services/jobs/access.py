@@ -7,14 +7,11 @@ noun. A user's session may do nothing here.
 """
 
 from enum import StrEnum
-from typing import Final
 
 from shared.chassis.errors import Problem
 from shared.chassis.identity.tokens import Identity
 from shared.schemas.problems import ProblemCode
-
-JOBS: Final = "jobs"
-EVENTS: Final = "events"
+from shared.schemas.scopes import EVENTS, JOBS
 
 
 class Right(StrEnum):

@@ -8,8 +8,9 @@ from uuid import UUID
 from shared.chassis.errors import Problem
 from shared.chassis.identity.tokens import Identity
 from shared.schemas.problems import ProblemCode
+from shared.schemas.scopes import REALTIME
 
-SCOPE: Final = "realtime"
+SCOPE: Final = REALTIME
 """What an API key needs to publish."""
 _ROOM: Final = re.compile(r"room:[A-Za-z0-9][A-Za-z0-9_.:@/+-]{0,127}")
 _EVENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}")

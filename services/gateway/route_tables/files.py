@@ -5,6 +5,7 @@ from typing import Final
 from services.gateway.route import BINARY, PAGING, UPLOAD_BODY_LIMIT, Access, Route
 from shared.schemas.api import files
 from shared.schemas.api.pages import Page
+from shared.schemas.scopes import FILES_READ, FILES_WRITE
 
 FILES_ROUTES: Final = (
     Route(
@@ -14,7 +15,7 @@ FILES_ROUTES: Final = (
         access=Access.USER,
         summary="Upload a file as form field `file`, or as raw body with X-File-Name",
         status=201,
-        scope="files:write",
+        scope=FILES_WRITE,
         request_contents={
             "multipart/form-data": {
                 "type": "object",
@@ -41,7 +42,7 @@ FILES_ROUTES: Final = (
         service="files",
         access=Access.USER,
         summary="List your files, newest first",
-        scope="files:read",
+        scope=FILES_READ,
         answer=Page[files.File],
         parameters=PAGING,
     ),
@@ -51,7 +52,7 @@ FILES_ROUTES: Final = (
         service="files",
         access=Access.USER,
         summary="Read what is known about a file",
-        scope="files:read",
+        scope=FILES_READ,
         answer=files.File,
     ),
     Route(
@@ -60,7 +61,7 @@ FILES_ROUTES: Final = (
         service="files",
         access=Access.USER,
         summary="Download a file; ranges and If-None-Match are honoured",
-        scope="files:read",
+        scope=FILES_READ,
         answer_contents={"*/*": BINARY},
     ),
     Route(
@@ -69,7 +70,7 @@ FILES_ROUTES: Final = (
         service="files",
         access=Access.USER,
         summary="Download a derived form of an image, such as `thumb`",
-        scope="files:read",
+        scope=FILES_READ,
         answer_contents={"*/*": BINARY},
     ),
 )

@@ -4,6 +4,7 @@ from typing import Final
 
 from services.gateway.route import Access, Route
 from shared.schemas.api import realtime
+from shared.schemas.scopes import REALTIME
 
 REALTIME_ROUTES: Final = (
     Route(
@@ -22,7 +23,7 @@ REALTIME_ROUTES: Final = (
         service="realtime",
         access=Access.USER,
         summary="Send a message to everybody on a channel",
-        scope="realtime",
+        scope=REALTIME,
         status=202,
         request=realtime.PublishRequest,
         answer=realtime.PublishAccepted,

@@ -5,10 +5,11 @@ from enum import StrEnum
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from shared.schemas.api.inputs import Input, Instant, Spelling
 from shared.schemas.api.omittable import Omittable
+from shared.schemas.scopes import SCOPES, is_for_administrators, listed, require_known
 
 Email = Annotated[str, Field(min_length=3, max_length=320)]
 Password = Annotated[str, Field(min_length=1, max_length=256, repr=False)]
@@ -129,21 +130,23 @@ class UserUpdate(Input):
     name: str | None = Field(default=None, max_length=200)
 
 
-_SCOPE: Final = Spelling(
+_SPELLING: Final = Spelling(
     r"^[a-z][a-z0-9_.:*-]{0,99}$",
     "Send 1 to 100 of a-z, 0-9, `_`, `.`, `:`, `*` and `-`, a letter first.",
 )
+Scope = Annotated[str, _SPELLING, AfterValidator(require_known)]
+_EVERYBODYS: Final = tuple(scope for scope in SCOPES if not is_for_administrators(scope))
+_ADMINISTRATORS: Final = tuple(scope for scope in SCOPES if is_for_administrators(scope))
 
 
 class ApiKeyCreate(Input):
     """Make an API key."""
 
     name: str = Field(min_length=1, max_length=100)
-    scopes: list[Annotated[str, _SCOPE]] = Field(
+    scopes: list[Scope] = Field(
         max_length=32,
-        description="What the key may do: `files:read`, `files:write`, `realtime`; of an "
-        "administrator's key also `jobs`, `jobs:<queue>`, `jobs:<queue>:enqueue`, "
-        "`jobs:<queue>:work`, `events`, `events:<noun>`",
+        description=f"What the key may do: {listed(_EVERYBODYS)}; of an administrator's key also "
+        f"{listed(_ADMINISTRATORS)}",
     )
     expires_at: Instant | None = None
 

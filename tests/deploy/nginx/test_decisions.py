@@ -96,6 +96,19 @@ async def test_api_key_is_exchanged_for_a_token(edge: Edge, client: httpx2.Async
         assert "x-api-key" not in received.headers
 
 
+async def test_the_scope_that_a_call_needs_is_named(edge: Edge, client: httpx2.AsyncClient) -> None:
+    key = "fh_" + "s" * 43
+    token = edge.issuer.token(scope="realtime", life_seconds=60)
+    edge.auth_calls.keys[key] = {"access_token": token, "expires_in": 60}
+    for method, scope in (("GET", "files:read"), ("POST", "files:write")):
+        headers = {"X-Api-Key": key, "X-Freehold-Scope": "forged"}
+        response = await client.request(method, "/v1/files", headers=headers)
+        assert_problem(response, 403, "scope_missing")
+        assert response.json()["detail"] == f"The API key lacks the scope `{scope}`."
+        assert "x-freehold-scope" not in response.headers
+    assert edge.services["files"].received == []
+
+
 async def test_client_cannot_forge_what_our_own_parts_say(
     edge: Edge, client: httpx2.AsyncClient
 ) -> None:
@@ -108,6 +121,7 @@ async def test_client_cannot_forge_what_our_own_parts_say(
         "X-Freehold-Authorization",
         "X-Freehold-Object",
         "X-Freehold-Problem",
+        "X-Freehold-Scope",
         "X-Forwarded-Host",
         "X-HTTP-Method-Override",
         "Forwarded",

@@ -168,6 +168,50 @@ async def test_only_administrators_give_away_queues_and_events(auth: AuthService
         assert claims((await _exchange(auth, key["key"])).json())["scope"] == scope
 
 
+@pytest.mark.parametrize("administers", [False, True])
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        ("file:read", "there is no scope `file:read`; the nearest is `files:read`"),
+        ("jobs:orders:wrok", "the nearest is `jobs:orders:work`"),
+        ("event:order", "the nearest is `events:order`"),
+        ("nonsense", "there is no scope `nonsense`; there are `files:read`, `files:write`,"),
+        ("auth:admin", "there is no scope `auth:admin`; "),
+    ],
+)
+async def test_a_scope_that_there_is_not_is_named_with_the_nearest(
+    auth: AuthService, *, scope: str, said: str, administers: bool
+) -> None:
+    session = await auth.register(EMAIL)
+    if administers:
+        await auth.database.execute("UPDATE users SET roles = '{administrator}'")
+        session = (await auth.refresh(session["refresh_token"])).json()
+    before = await auth.counts()
+
+    body = {**KEY, "scopes": ["files:read", scope]}
+    refused = await auth.post("/v1/auth/api-keys", body, **bearer(session))
+
+    assert_problem(refused, 422, "validation_failed")
+    [error] = refused.json()["errors"]
+    assert error["field"] == "scopes.1"
+    assert said in error["message"]
+    assert await auth.counts() == before
+
+
+async def test_a_key_from_before_the_list_of_scopes_works_on(auth: AuthService) -> None:
+    session = await auth.register(EMAIL)
+    key = await _api_key(auth, session)
+    await auth.database.execute("UPDATE api_keys SET scopes = '{files:read,nonsense}'")
+
+    exchanged = (await _exchange(auth, key["key"])).json()
+    renamed = await auth.client.patch(
+        f"/v1/auth/api-keys/{key['id']}", json={"name": "old"}, headers=bearer(session)
+    )
+
+    assert claims(exchanged)["scope"] == "files:read nonsense"
+    assert renamed.json()["scopes"] == ["files:read", "nonsense"]
+
+
 @pytest.mark.parametrize("key", ["fh_unknown", "not a key", "ü"])
 async def test_an_unknown_key_is_refused(auth: AuthService, key: str) -> None:
     assert_problem(await _exchange(auth, key), 401, "api_key_invalid")

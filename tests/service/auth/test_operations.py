@@ -174,7 +174,9 @@ async def test_clean_up_removes_what_has_expired_and_only_that(auth: AuthService
     await auth.log_in(EMAIL, "wrong", x_real_ip="198.51.100.1")
     await auth.log_in(EMAIL, "wrong", x_real_ip="198.51.100.2")
     for name in ("old", "good"):
-        await auth.post("/v1/auth/api-keys", {"name": name, "scopes": ["a"]}, **bearer(session))
+        await auth.post(
+            "/v1/auth/api-keys", {"name": name, "scopes": ["realtime"]}, **bearer(session)
+        )
     await auth.forget_events()
     past: list[tuple[str, Any]] = [
         (EXPIRE_SIGNUPS, "late%"),

@@ -155,23 +155,23 @@ async def test_only_administrators_in_a_session_pass_their_door(
 
 
 @pytest.mark.parametrize(
-    ("scope", "target", "admitted"),
+    ("scope", "target", "lacking"),
     [
-        ("files:read", "GET /v1/files", True),
-        ("files:read", "POST /v1/files", False),
-        ("files:read files:write", "POST /v1/files", True),
-        ("realtime", "GET /v1/files", False),
-        ("realtime", "POST /v1/realtime/publish", True),
+        ("files:read", "GET /v1/files", None),
+        ("files:read", "POST /v1/files", "files:write"),
+        ("files:read files:write", "POST /v1/files", None),
+        ("realtime", "GET /v1/files", "files:read"),
+        ("realtime", "POST /v1/realtime/publish", None),
         # Auth itself decides what a key may do with its owner's account.
-        ("realtime", "GET /v1/auth/me", True),
+        ("realtime", "GET /v1/auth/me", None),
     ],
 )
 async def test_key_opens_what_it_was_made_for(
-    gate: Gate, scope: str, target: str, *, admitted: bool
+    gate: Gate, scope: str, target: str, lacking: str | None
 ) -> None:
     token = gate.issuer.token(scope=scope, life_seconds=60)
     gate.auth.keys[KEY] = {"access_token": token, "expires_in": 60}
-    verdict = Admission(token) if admitted else Refusal(ProblemCode.SCOPE_MISSING)
+    verdict = Refusal(ProblemCode.SCOPE_MISSING, scope=lacking) if lacking else Admission(token)
     assert await gate.judge(target, f"Bearer {KEY}") == verdict
     assert await gate.judge(target, "", KEY) == verdict
     assert gate.auth.asked == [KEY]

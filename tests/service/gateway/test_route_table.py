@@ -12,6 +12,7 @@ from starlette.routing import Route as StarletteRoute
 
 from services.gateway.route import Access
 from services.gateway.route_table import ROUTES, SERVICES
+from shared.schemas.scopes import SCOPES
 
 
 def served(service: str) -> set[tuple[str, str]]:
@@ -50,6 +51,12 @@ def test_each_route_stands_once_and_each_path_has_one_service() -> None:
     for route in ROUTES:
         services.setdefault(route.path, set()).add(route.service)
     assert {path for path, names in services.items() if len(names) != 1} == set()
+
+
+def test_every_scope_that_a_route_asks_for_is_one_that_keys_can_have() -> None:
+    asked = {route.scope for route in ROUTES if route.scope is not None}
+    assert asked == {"files:read", "files:write", "realtime"}
+    assert asked <= set(SCOPES)
 
 
 PAGES = (
