@@ -83,7 +83,7 @@ class JobRoutes:
     async def list_jobs(self, request: Request) -> Response:
         """Answer with a page of jobs; the query may name `queue` and `state`."""
         self._authorize(request)
-        page = page_query(request)
+        page = page_query(request, "queue", "state")
         queue = request.query_params.get("queue")
         jobs = await self._jobs.jobs(
             queue=None if queue is None else self._own(queue),

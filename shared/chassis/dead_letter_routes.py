@@ -77,7 +77,7 @@ class DeadLetterRoutes:
     async def list(self, request: Request) -> Response:
         """Answer with a page; the query may name `consumer` and `type`."""
         self._authorize(request)
-        page = page_query(request)
+        page = page_query(request, "consumer", "type")
         rows = await list_dead_letters(
             self._database,
             consumer=request.query_params.get("consumer"),

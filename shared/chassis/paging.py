@@ -17,6 +17,9 @@ from shared.schemas.problems import FieldError, ProblemCode
 
 DEFAULT_LIMIT: Final = 50
 MAXIMUM_LIMIT: Final = 100
+_PAGING: Final = ("cursor", "limit")
+_MOST_SHOWN: Final = 20
+_LONGEST_SHOWN: Final = 100
 _UUID_BYTES: Final = 16
 _LONGEST_NAME: Final = 400
 """In bytes: a hundred characters of any script."""
@@ -120,16 +123,40 @@ class NamedPageQuery:
         return page, _encoded(page[-1].name.encode())
 
 
-def page_query(request: Request) -> PageQuery:
-    """Read `cursor` and `limit`. Raises Problem `invalid_cursor` or `validation_failed`."""
+def page_query(request: Request, *filters: str) -> PageQuery:
+    """Read `cursor` and `limit` of a list that knows these filters besides.
+
+    Raises Problem `invalid_cursor` or `validation_failed`.
+    """
+    require_known_query(request, *_PAGING, *filters)
     cursor = request.query_params.get("cursor")
     return PageQuery(_decoded_id(cursor) if cursor else None, _limit(request))
 
 
-def named_page_query(request: Request) -> NamedPageQuery:
-    """Read `cursor` and `limit`. Raises Problem `invalid_cursor` or `validation_failed`."""
+def named_page_query(request: Request, *filters: str) -> NamedPageQuery:
+    """Read the same of a list that is ordered by name. Raises Problem as `page_query` does."""
+    require_known_query(request, *_PAGING, *filters)
     cursor = request.query_params.get("cursor")
     return NamedPageQuery(_decoded_name(cursor) if cursor else "", _limit(request))
+
+
+def require_known_query(request: Request, *known: str) -> None:
+    """Raise Problem `validation_failed` for a query that names something else than these.
+
+    A filter that is passed over would answer with everything, or do something to everything.
+    """
+    unknown = [name for name in request.query_params if name not in known]
+    if not unknown:
+        return
+    message = (
+        f"There is no such parameter; there are {', '.join(f'`{name}`' for name in sorted(known))}."
+        if known
+        else "This call takes no parameters in its address."
+    )
+    errors = [
+        FieldError(field=name[:_LONGEST_SHOWN], message=message) for name in unknown[:_MOST_SHOWN]
+    ]
+    raise Problem(ProblemCode.VALIDATION_FAILED, errors=errors)
 
 
 def _limit(request: Request) -> int:

@@ -30,7 +30,7 @@ class DeletionRoutes:
     async def list(self, request: Request) -> Response:
         """List deletions, those of the newest accounts first."""
         require_administrator(await self._authenticator.identify(request))
-        page = page_query(request)
+        page = page_query(request, "outstanding")
         rows, cursor = page.cut(
             await store.list_deletions(
                 self._database,

@@ -22,7 +22,7 @@ from shared.chassis.database import ConstraintViolation, Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.http import json_response, read_json
 from shared.chassis.identity.tokens import Authenticator
-from shared.chassis.paging import named_page_query
+from shared.chassis.paging import named_page_query, require_known_query
 from shared.schemas.api.pages import Page
 from shared.schemas.api.provider import (
     ConsentInfo,
@@ -150,6 +150,7 @@ class OAuthClientRoutes:
     async def list_consents(self, request: Request) -> Response:
         """List what the caller allowed which application."""
         user_id = require_own_session(await self._authenticator.identify(request))
+        require_known_query(request)
         rows = await store.list_consents(self._database, user_id)
         items = [ConsentInfo.model_validate(row, from_attributes=True) for row in rows]
         return json_response(ConsentList(items=items), headers=NO_STORE)

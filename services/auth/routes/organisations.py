@@ -19,6 +19,7 @@ from services.auth.organisations.members import Members
 from services.auth.organisations.organisations import Organisations
 from services.auth.organisations.records import MemberRow, OrganisationRow
 from services.auth.routes.answers import NO_STORE
+from services.auth.routes.users import optional_boolean
 from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.http import json_response, read_json
@@ -86,11 +87,11 @@ class OrganisationRoutes:
         """List the caller's organisations, or for administrators all of them, newest first."""
         identity = await self._authenticator.identify(request)
         user_id = require_session(identity)
+        query = page_query(request, "all")
         read = store.list_organisations_of
-        if request.query_params.get("all") == "true":
+        if optional_boolean(request, "all"):
             require_administrator(identity)
             read = store.list_organisations
-        query = page_query(request)
         rows, cursor = query.cut(
             await read(self._database, user_id, before=query.before, limit=query.rows_to_read)
         )

@@ -16,7 +16,7 @@ from shared.chassis.database import Database
 from shared.chassis.errors import Problem
 from shared.chassis.http import json_response
 from shared.chassis.identity.tokens import Authenticator
-from shared.chassis.paging import page_query
+from shared.chassis.paging import page_query, require_known_query
 from shared.schemas.api.auth import SessionInfo
 from shared.schemas.api.pages import Page
 from shared.schemas.problems import ProblemCode
@@ -79,6 +79,7 @@ class SessionsRoutes:
         """End all sessions but the caller's, who has to have proved lately who they are."""
         identity = await self._authenticator.identify(request)
         user_id = require_recent(identity)
+        require_known_query(request)
         async with self._database.transaction() as transaction:
             await lock_own_account(transaction, user_id)
             await self._sessions.end_others(transaction, user_id=user_id, keep=identity.session_id)

@@ -24,7 +24,7 @@ from shared.chassis.database import Database
 from shared.chassis.errors import Problem
 from shared.chassis.http import json_response, read_json
 from shared.chassis.identity.tokens import Authenticator
-from shared.chassis.paging import page_query
+from shared.chassis.paging import page_query, require_known_query
 from shared.schemas.api.auth import SessionInfo
 from shared.schemas.api.pages import Page
 from shared.schemas.api.users import (
@@ -73,7 +73,7 @@ class UserRoutes:
     async def list(self, request: Request) -> Response:
         """List accounts, newest first, by what their address or name begins with."""
         await self._administrator(request)
-        page, query = page_query(request), request.query_params
+        page, query = page_query(request, "query", "role", "disabled"), request.query_params
         chosen = store.UserFilter(
             query=query.get("query") or None,
             role=query.get("role") or None,
@@ -138,6 +138,7 @@ class UserRoutes:
         """End one session of a user, or all of them."""
         by, user_id = await self._administrator(request), _user_id(request)
         named = request.path_params.get("session_id")
+        require_known_query(request)
         session_id = None if named is None else _id(named, ProblemCode.SESSION_NOT_FOUND)
         await self._users.end_sessions(user_id, session_id, by, device_of(request))
         return Response(status_code=204)
@@ -145,7 +146,8 @@ class UserRoutes:
     async def audit(self, request: Request) -> Response:
         """List acts, newest first, by user, actor or action."""
         await self._administrator(request)
-        page, query = page_query(request), request.query_params
+        page = page_query(request, "user_id", "actor_id", "action")
+        query = request.query_params
         rows, cursor = page.cut(
             await store.list_audit_entries(
                 self._database,

@@ -20,7 +20,7 @@ USER_ROUTES: Final = (
         path="/v1/auth/users",
         service="auth",
         access=Access.ADMINISTRATOR,
-        summary="List accounts, newest first",
+        summary="List accounts, newest first, or search them: `query`, `role`, `disabled`",
         answer=Page[users.ManagedUser],
         parameters=(
             *PAGING,

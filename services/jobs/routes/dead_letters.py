@@ -36,7 +36,7 @@ class DeadLetterRoutes:
         """List dead letters, newest first; the query may name service, consumer and type."""
         await self._authorize(request)
         page = await self._letters.page(
-            page_query(request),
+            page_query(request, "service", "consumer", "type"),
             service=request.query_params.get("service"),
             consumer=request.query_params.get("consumer"),
             event_type=request.query_params.get("type"),

@@ -87,7 +87,9 @@ class JobRoutes:
             require_sight(identity, queue)
         elif not identity.is_administrator:
             _require_queue(identity)
-        page = await self._house.page(page_query(request), queue=queue, state=job_state(request))
+        page = await self._house.page(
+            page_query(request, "queue", "state"), queue=queue, state=job_state(request)
+        )
         return json_response(page)
 
     async def read(self, request: Request) -> Response:

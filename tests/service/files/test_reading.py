@@ -144,6 +144,7 @@ async def test_pages_go_through_all_files_newest_first(client: httpx2.AsyncClien
 @pytest.mark.parametrize(
     ("query", "status", "code"),
     [
+        ("name=a.txt", 422, "validation_failed"),
         ("limit=0", 422, "validation_failed"),
         ("limit=101", 422, "validation_failed"),
         ("limit=many", 422, "validation_failed"),

@@ -158,6 +158,12 @@ async def test_the_largest_and_deepest_payload_fits(application: Caller) -> None
     ("path", "code"),
     [
         ("/v1/jobs?queue=orders&state=lost", "validation_failed"),
+        ("/v1/jobs?queue=orders&sate=failed", "validation_failed"),
+        ("/v1/jobs/queues?queue=orders", "validation_failed"),
+        ("/v1/jobs/schedules?queue=orders", "validation_failed"),
+        ("/v1/events/types?type=order.paid", "validation_failed"),
+        ("/v1/dead-letters?queue=mail.events", "validation_failed"),
+        ("/v1/webhooks?url=x", "validation_failed"),
         ("/v1/jobs?queue=orders&limit=0", "validation_failed"),
         ("/v1/jobs?queue=orders&limit=101", "validation_failed"),
         ("/v1/jobs?queue=orders&cursor=x", "invalid_cursor"),

@@ -115,6 +115,7 @@ async def test_a_message_tells_its_way_and_not_its_body(
         (f"{PATH}/no-id", 404, "not_found"),
         (f"{PATH}?cursor=%00", 400, "invalid_cursor"),
         (f"{PATH}?cursor=AAAA", 400, "invalid_cursor"),
+        (f"{PATH}?to=ada@example.com", 422, "validation_failed"),
         (f"{PATH}?limit=0", 422, "validation_failed"),
         (f"{PATH}?limit=201", 422, "validation_failed"),
         (f"{PATH}?limit=9999999999999999999999", 422, "validation_failed"),
