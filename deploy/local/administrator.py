@@ -2,6 +2,7 @@
 
 import secrets
 import subprocess
+from dataclasses import dataclass
 
 from deploy.local.errors import LauncherError
 from deploy.local.service_environment import service_environment
@@ -10,21 +11,30 @@ from deploy.local.stack import Stack
 GENERATED_BYTES = 12
 
 
-def make_administrator(stack: Stack, email: str, password: str | None = None) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An administrator who can log in."""
+
+    password: str | None
+    """The generated one, if the account is new and none was given."""
+    remark: str
+    """What else the service said that it did, or nothing."""
+
+
+def make_administrator(stack: Stack, email: str, password: str | None = None) -> Made:
     """Make or promote an administrator; a given password becomes theirs.
 
-    Without one an existing account keeps its own, and a new one gets a generated password, which
-    is returned. Raises LauncherError with the service's own words.
+    Without one an existing account keeps its own, and a new one gets a generated password. A
+    disabled account is enabled. Raises LauncherError with the service's own words.
     """
     if password is not None:
-        _require_success(_run(stack, email, password), email)
-        return None
+        return _made(_run(stack, email, password), email, None)
     # Without a password the service promotes, but makes no account.
-    if _run(stack, email, "").returncode == 0:
-        return None
+    promoted = _run(stack, email, "")
+    if promoted.returncode == 0:
+        return _made(promoted, email, None)
     generated = secrets.token_urlsafe(GENERATED_BYTES)
-    _require_success(_run(stack, email, generated), email)
-    return generated
+    return _made(_run(stack, email, generated), email, generated)
 
 
 def _run(stack: Stack, email: str, password: str) -> "subprocess.CompletedProcess[str]":
@@ -39,10 +49,12 @@ def _run(stack: Stack, email: str, password: str) -> "subprocess.CompletedProces
     )
 
 
-def _require_success(run: "subprocess.CompletedProcess[str]", email: str) -> None:
+def _made(run: "subprocess.CompletedProcess[str]", email: str, generated: str | None) -> Made:
     if run.returncode != 0:
         said = run.stderr.strip() or run.stdout.strip()
         raise LauncherError(
             f"The administrator could not be made: {said}\n"
             f"Next: correct that and run `./freehold admin {email}`."
         )
+    # Its first line is what was asked for.
+    return Made(generated, " ".join(run.stdout.splitlines()[1:]))

@@ -20,6 +20,7 @@ _EXIT_USAGE = 2
 async def make_or_promote(settings: AuthSettings, arguments: list[str]) -> int:
     """Read a password from standard input and make the one address an administrator.
 
+    Says in its first line what was done, and in a further one that it enabled the account.
     Returns the exit status: 0 when done, 1 when it could not be done, 2 for wrong arguments.
     """
     if len(arguments) != 1:
@@ -50,5 +51,7 @@ async def make_or_promote(settings: AuthSettings, arguments: list[str]) -> int:
         return _EXIT_FAILED
     finally:
         await database.stop()
-    sys.stdout.write(f"administrator {outcome}: {email}\n")
+    sys.stdout.write(f"administrator {outcome.done}: {email}\n")
+    if outcome.enabled:
+        sys.stdout.write("The account was disabled; now it is enabled again.\n")
     return 0

@@ -1,8 +1,12 @@
 """Making administrators from the command line, by whoever runs the machine."""
 
+from dataclasses import dataclass
+from typing import Literal
+
 from uuid_utils.compat import uuid7
 
 from services.auth import store
+from services.auth.administration.store import enable_user
 from services.auth.audit.log import Action, record_by_operator
 from services.auth.emails import normalise_email
 from services.auth.mailing.mails import AccountMails
@@ -14,12 +18,21 @@ from services.auth.revocations import end_sessions
 from services.auth.roles.roles import require_fitting
 from shared.chassis.database import Database, Transaction
 from shared.chassis.outbox import Outbox
-from shared.schemas.events.auth import UserRegistered
+from shared.schemas.events.auth import UserEnabled, UserRegistered
 from shared.schemas.roles import ADMINISTRATOR
 
 
 class PasswordNeeded(Exception):  # noqa: N818 - says what it is
     """There is no account with this address, so a new one needs a password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was done to an account, so that its owner is an administrator who can log in."""
+
+    done: Literal["created", "promoted", "left as it is"]
+    enabled: bool = False
+    """Whether it was disabled before."""
 
 
 class Administrators:
@@ -32,14 +45,14 @@ class Administrators:
 
     async def make(
         self, *, email: str, password: str, password_min_length: int, bcrypt_cost: int
-    ) -> str:
+    ) -> Outcome:
         """Make or promote an administrator, verified at once, and return what was done.
 
-        A given password replaces the one of an account that exists, as a reset does: links that
-        were mailed are worthless, and the owner is told. An empty one leaves it. The account's
-        sessions end if something changed, because their tokens name the old roles. Raises
-        InvalidEmailError, PasswordNeeded, or Problem for a password that does not meet the rules
-        and for roles that do not fit into a token.
+        A disabled account is enabled, as by the API. A given password replaces the one of an
+        account that exists, as a reset does: links that were mailed are worthless, and the owner is
+        told. An empty one leaves it. The account's sessions end if something changed, because their
+        tokens name the old roles. Raises InvalidEmailError, PasswordNeeded, or Problem for a
+        password that does not meet the rules and for roles that do not fit into a token.
         """
         address = normalise_email(email)
         password_hash = None
@@ -50,14 +63,15 @@ class Administrators:
             account = await store.lock_user_by_email(transaction, address)
             if account is None:
                 await self._create(transaction, address, password_hash)
-                return "created"
+                return Outcome("created")
+            enabled = await self._enable(transaction, account)
             if ADMINISTRATOR in account.roles and password_hash is None:
-                return "left as it is"
+                return Outcome("left as it is", enabled=enabled)
             await self._promote(transaction, account)
             if password_hash is not None:
                 await self._replace_password(transaction, account, password_hash)
             await end_sessions(transaction, self._outbox, account.id)
-            return "promoted"
+            return Outcome("promoted", enabled=enabled)
 
     async def _create(
         self, transaction: Transaction, address: str, password_hash: str | None
@@ -79,6 +93,15 @@ class Administrators:
         await record_by_operator(
             transaction, Action.ACCOUNT_CREATED, user_id=created.id, roles=list(created.roles)
         )
+
+    async def _enable(self, transaction: Transaction, account: Account) -> bool:
+        if not await enable_user(transaction, account.id):
+            return False
+        await self._outbox.emit(
+            transaction, UserEnabled(user_id=account.id), subject=str(account.id)
+        )
+        await record_by_operator(transaction, Action.USER_ENABLED, user_id=account.id)
+        return True
 
     async def _promote(self, transaction: Transaction, account: Account) -> None:
         if ADMINISTRATOR in account.roles:

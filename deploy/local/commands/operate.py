@@ -37,13 +37,15 @@ def admin(session: Session, email: str, *, password_from_stdin: bool) -> int:
     """Make or promote an administrator."""
     session.require_client()
     password = _password_from_stdin() if password_from_stdin else None
-    generated = make_administrator(session.recorded_stack(), email, password)
+    made = make_administrator(session.recorded_stack(), email, password)
     if password is not None:
         print(f"{email} is an administrator now, with the given password.")
-    elif generated is not None:
-        print(f"{email} is an administrator now. Password (shown this once): {generated}")
+    elif made.password is not None:
+        print(f"{email} is an administrator now. Password (shown this once): {made.password}")
     else:
         print(f"{email} is an administrator now, with the password it had.")
+    if made.remark:
+        print(made.remark)
     return 0
 
 

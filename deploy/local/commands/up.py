@@ -119,10 +119,13 @@ def _first_administrator(stack: Stack) -> list[str]:
     if read_json(stack.home.administrator) is not None:
         return []
     email = stack.configuration.operator.admin_email
-    generated = make_administrator(stack, email)
+    made = make_administrator(stack, email)
     write_json(stack.home.administrator, {"email": email})
-    shown = f"password {generated} (shown this once)" if generated else "with the password it had"
-    return [f"  administrator    {email}, {shown}"]
+    shown = "with the password it had"
+    if made.password is not None:
+        shown = f"password {made.password} (shown this once)"
+    remark = [f"                   {made.remark}"] if made.remark else []
+    return [f"  administrator    {email}, {shown}", *remark]
 
 
 def _stay(client: Client) -> None:

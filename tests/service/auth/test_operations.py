@@ -12,7 +12,14 @@ from services.auth.admin_command import make_or_promote
 from services.auth.master_key import MasterKey
 from services.auth.signing_keys import Algorithm, KeyRing, UnreadableSigningKey
 from shared.chassis.database import Database
-from tests.service.auth.auth_service import PASSWORD, AuthService, assert_problem, bearer, claims
+from tests.service.auth.auth_service import (
+    PASSWORD,
+    AuthService,
+    assert_problem,
+    bearer,
+    claims,
+    make_administrator,
+)
 from tests.service.auth.authenticator import enrol, mfa_token, second_step
 from tests.service.auth.test_passwords import reset
 
@@ -136,6 +143,58 @@ async def test_a_password_that_the_command_replaces_leaves_no_other_way_in(
     assert_problem(await reset(auth, link), 400, "link_invalid")
     assert_problem(await second_step(auth, waiting, app.code()), 401, "mfa_token_invalid")
     assert await auth.database.fetchval("SELECT count(*) FROM known_devices") == 0
+
+
+@pytest.mark.parametrize(
+    ("roles", "given", "events", "acts", "said"),
+    [
+        ([], "", [], ["roles.changed"], "promoted"),
+        (["administrator"], "", [], [], "left as it is"),
+        (
+            ["administrator"],
+            "a new password",
+            ["notice.requested"],
+            ["password.changed"],
+            "promoted",
+        ),
+    ],
+)
+async def test_the_command_lets_a_disabled_account_in_again(
+    auth: AuthService,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    roles: list[str],
+    given: str,
+    events: list[str],
+    acts: list[str],
+    said: str,
+) -> None:
+    session = await auth.register(EMAIL)
+    key = await auth.post("/v1/auth/api-keys", {"name": "app", "scopes": ["a"]}, **bearer(session))
+    admin = await make_administrator(auth)
+    path = f"/v1/auth/users/{session['user']['id']}"
+    await auth.database.execute("UPDATE users SET roles = $2 WHERE email = $1", EMAIL, roles)
+    await auth.post(f"{path}/disable", {"reason": "on leave"}, **bearer(admin))
+    await auth.forget_events()
+
+    assert await _admin(auth, monkeypatch, EMAIL, password=given) == 0
+
+    assert capsys.readouterr().out == (
+        f"administrator {said}: {EMAIL}\nThe account was disabled; now it is enabled again.\n"
+    )
+    assert await auth.event_types() == ["user.enabled", *events]
+    assert [act for act, _ in await _acts_of_the_operator(auth)] == ["user.enabled", *acts]
+    shown = (await auth.client.get(path, headers=bearer(admin))).json()
+    assert (shown["disabled_at"], shown["disabled_reason"]) == (None, None)
+    assert (await auth.log_in(EMAIL, given or PASSWORD)).status_code == 200
+    exchange = await auth.internal(
+        "POST", "/internal/api-keys/exchange", source="gateway", body={"key": key.json()["key"]}
+    )
+    assert exchange.status_code == 200
+
+    assert await _admin(auth, monkeypatch, EMAIL) == 0
+    assert capsys.readouterr().out == f"administrator left as it is: {EMAIL}\n"
 
 
 @pytest.mark.parametrize(
