@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -14,8 +14,9 @@ from deploy.local.errors import LauncherError
 from deploy.local.home import Home, read_json, write_json
 from shared.chassis.settings import (
     PREFIX,
-    CommaSeparated,
+    Origins,
     Settings,
+    told_faults,
     unknown_name,
     variable_name,
 )
@@ -42,21 +43,22 @@ class OperatorSettings(BaseModel):
         le=HIGHEST_PORT,
         description="The public port; all others of the stack are found free on loopback",
     )
-    listen_address: str = Field(
+    listen_address: Literal["127.0.0.1", "0.0.0.0"] = Field(  # noqa: S104 - the operator's choice
         default="127.0.0.1",
-        pattern=r"^(127\.0\.0\.1|0\.0\.0\.0)$",
         description="Address that the public port is bound to; 0.0.0.0 opens it to the network "
         "(in a container, to what its published ports let in)",
     )
     public_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^/]+$",
+        examples=["https://app.example.com"],
         description="Address that clients use, without a slash at the end. Default: "
         "http://127.0.0.1:<port>",
     )
-    client_origins: CommaSeparated = Field(
+    client_origins: Origins = Field(
         default=(),
-        description="Browser origins allowed besides the public address, comma separated",
+        description="Browser origins allowed besides the public address, comma separated, like "
+        "https://app.example.com",
     )
     postgres_url: SecretStr | None = Field(
         default=None,
@@ -70,6 +72,7 @@ class OperatorSettings(BaseModel):
     s3_endpoint: str | None = Field(
         default=None,
         pattern=r"^https?://[^/]+$",
+        examples=["https://s3.example.com"],
         description="External S3 instead of the embedded SeaweedFS; needs both keys too",
     )
     s3_access_key: SecretStr | None = Field(
@@ -81,6 +84,7 @@ class OperatorSettings(BaseModel):
     s3_bucket: str = Field(
         default="freehold-files",
         pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        examples=["freehold-files"],
         description="Bucket that holds all files; made if it is missing",
     )
     s3_region: str = Field(
@@ -96,9 +100,8 @@ class OperatorSettings(BaseModel):
         description="Sender of every mail, such as Example <no-reply@example.com>; a server on "
         "the internet takes only an address of a domain that is yours",
     )
-    limits: str = Field(
+    limits: Literal["on", "off"] = Field(
         default="on",
-        pattern="^(on|off)$",
         description="Request limits per address and per credential; off only for load tests",
     )
     admin_email: str = Field(
@@ -155,7 +158,7 @@ class Configuration:
                 {name: given[name] for name in given.keys() & OperatorSettings.model_fields}
             )
         except ValidationError as error:
-            faults += _fault_texts(error)
+            faults += [told for _, told in told_faults(OperatorSettings, error)]
         faults += _faults_of_services(given)
         if faults or operator is None:
             listed = "\n".join(f"  {fault}" for fault in sorted(set(faults)))
@@ -235,28 +238,22 @@ def _service_fields() -> dict[str, FieldInfo]:
 
 
 def _faults_of_services(given: Mapping[str, str]) -> list[str]:
-    """Check the given values of settings that only services know, one field at a time."""
+    """Check what was given by the models of the services that it reaches.
+
+    They know more of an address than the launcher, which makes theirs from it.
+    """
     faults: list[str] = []
     for service in SERVICES:
         model = settings_of(service)
-        own = given.keys() & model.model_fields.keys() - OperatorSettings.model_fields.keys()
+        own = given.keys() & model.model_fields.keys() - MADE_BY_THE_LAUNCHER
         try:
             model.model_validate({name: given[name] for name in own})
         except ValidationError as error:
             # What the launcher fills in later is missing now, and that is no fault.
-            faults += _fault_texts(error, only=own)
+            faults += [
+                told for field, told in told_faults(model, error) if field in own or field is None
+            ]
     return faults
-
-
-def _fault_texts(error: ValidationError, only: set[str] | None = None) -> list[str]:
-    texts = []
-    for fault in error.errors(include_input=False, include_url=False):
-        field = str(fault["loc"][0]) if fault["loc"] else None
-        if field is None:
-            texts.append(fault["msg"].removeprefix("Value error, "))
-        elif only is None or field in only:
-            texts.append(f"{variable_name(field)}: {fault['msg']}")
-    return texts
 
 
 def _default_text(field: FieldInfo) -> str:

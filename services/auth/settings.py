@@ -77,6 +77,7 @@ class AuthSettings(Settings, DatabaseSettings, BusSettings):
     breached_passwords_url: str | None = Field(
         default=None,
         pattern=r"^https?://\S+$",
+        examples=["https://service.example.com/path"],
         description="Address of a list of stolen passwords that speaks the range protocol of Have "
         "I Been Pwned, without the prefix at its end, such as "
         "https://api.pwnedpasswords.com/range. It learns five characters of a hash of each "
@@ -86,6 +87,7 @@ class AuthSettings(Settings, DatabaseSettings, BusSettings):
     captcha_verify_url: str | None = Field(
         default=None,
         pattern=r"^https?://\S+$",
+        examples=["https://service.example.com/path"],
         description="Address that a CAPTCHA's tokens are verified at (`siteverify`), such as "
         "https://challenges.cloudflare.com/turnstile/v0/siteverify. With it, sign-up, forgotten "
         "passwords and magic links take a `captcha_token`, and log-ins too from devices that an "

@@ -10,6 +10,7 @@ class FilesSettings(Settings, DatabaseSettings, BusSettings):
 
     s3_endpoint: str = Field(
         pattern=r"^https?://[^/?#]+$",
+        examples=["https://s3.example.com"],
         description="Address of the S3 server, without a path; nginx fetches objects from it too",
     )
     s3_access_key: str = Field(min_length=1, description="Name of the S3 account")
@@ -17,6 +18,7 @@ class FilesSettings(Settings, DatabaseSettings, BusSettings):
     s3_bucket: str = Field(
         default="freehold",
         pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        examples=["freehold-files"],
         description="Bucket of all objects; it must exist",
     )
     s3_region: str = Field(

@@ -9,7 +9,12 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from services.mail.smtp import parse_smtp_url
-from shared.chassis.settings import BusSettings, DatabaseSettings, Settings
+from shared.chassis.settings import (
+    BusSettings,
+    DatabaseSettings,
+    Settings,
+    secret_checked_by,
+)
 
 
 def parse_mailbox(text: str) -> Address:
@@ -30,15 +35,10 @@ def _checked_mailbox(text: str) -> str:
     return text
 
 
-def _checked_smtp_url(url: SecretStr) -> SecretStr:
-    parse_smtp_url(url.get_secret_value())
-    return url
-
-
 class MailSettings(Settings, DatabaseSettings, BusSettings):
     """What an operator can set; every name is `FREEHOLD_` and the field in capitals."""
 
-    smtp_url: Annotated[SecretStr, AfterValidator(_checked_smtp_url)] = Field(
+    smtp_url: Annotated[SecretStr, secret_checked_by(parse_smtp_url)] = Field(
         description="Server that takes our mail: smtp://HOST:PORT without encryption, "
         "starttls://USER:PASSWORD@HOST:PORT with an encryption that is demanded after the "
         "greeting, smtps://USER:PASSWORD@HOST:PORT encrypted from the first byte. Characters with "

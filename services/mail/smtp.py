@@ -6,11 +6,14 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import aiosmtplib
 
+from shared.chassis.server_urls import split_server_url
+
 _DEFAULT_PORTS: Final = {"smtp": 25, "starttls": 587, "smtps": 465}
+_EXAMPLE: Final = "starttls://USER:PASSWORD@smtp.example.com:587"
 _HAND_OVER_SECONDS: Final = 45.0
 _PERMANENT: Final = 500
 _AUTHENTICATION_CODES: Final = frozenset({530, 534, 535, 538})
@@ -42,13 +45,13 @@ def parse_smtp_url(url: str) -> SmtpServer:
 
     Raises ValueError for another shape, and for a password that would cross a network unencrypted.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-        raise ValueError("write smtp://HOST:PORT, starttls://… or smtps://…")
+    parts = split_server_url(url, tuple(_DEFAULT_PORTS), _EXAMPLE)
+    if not parts.hostname:
+        raise ValueError(f"names no host; write it like {_EXAMPLE}")
     if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError("an SMTP address ends after the port")
+        raise ValueError(f"goes on after the port; write it like {_EXAMPLE}")
     if (parts.username is None) != (parts.password is None):
-        raise ValueError("a user needs a password and a password a user")
+        raise ValueError(f"names a user or a password alone; write it like {_EXAMPLE}")
     server = SmtpServer(
         host=parts.hostname,
         port=parts.port or _DEFAULT_PORTS[parts.scheme],

@@ -35,11 +35,20 @@ def stack_with(tmp_path: Path, **variables: str) -> Stack:
             "FREEHOLD_PROT: there is no such setting; did you mean FREEHOLD_PORT?",
         ),
         ({"FREEHOLD_BCRYPT_COTS": "12"}, "did you mean FREEHOLD_BCRYPT_COST?"),
-        ({"FREEHOLD_RUN_DIR": "/x"}, "FREEHOLD_RUN_DIR: there is no such setting"),
-        ({"FREEHOLD_PORT": "http"}, "FREEHOLD_PORT: "),
+        ({"FREEHOLD_RUN_DIR": "/x"}, "FREEHOLD_RUN_DIR: there is no such setting; did you mean "),
+        ({"FREEHOLD_XYZZY": "/x"}, "FREEHOLD_XYZZY: there is no such setting; did you mean "),
+        ({"FREEHOLD_PORT": "http"}, "FREEHOLD_PORT: write a whole number"),
         ({"FREEHOLD_PORT": "80"}, "greater than or equal to 1024"),
-        ({"FREEHOLD_LIMITS": "no"}, "FREEHOLD_LIMITS: "),
-        ({"FREEHOLD_PUBLIC_URL": "https://example.com/"}, "FREEHOLD_PUBLIC_URL: "),
+        ({"FREEHOLD_LIMITS": "no"}, "FREEHOLD_LIMITS: Input should be 'on' or 'off'"),
+        (
+            {"FREEHOLD_PUBLIC_URL": "https://example.com/"},
+            "FREEHOLD_PUBLIC_URL: write it like https://app.example.com",
+        ),
+        ({"FREEHOLD_POSTGRES_URL": "mysql://x"}, "write it like postgresql://USER:"),
+        ({"FREEHOLD_AMQP_URL": "http://x"}, "write it like amqps://USER:"),
+        ({"FREEHOLD_SMTP_URL": "foo"}, "write it like starttls://USER:"),
+        ({"FREEHOLD_MAIL_FROM": "me"}, "FREEHOLD_MAIL_FROM: write `name@example.com`"),
+        ({"FREEHOLD_CLIENT_ORIGINS": "https://a.example/path"}, "like https://app.example.com"),
         ({"FREEHOLD_BCRYPT_COST": "99"}, "FREEHOLD_BCRYPT_COST: "),
         ({"FREEHOLD_S3_ENDPOINT": "https://s3.example.com"}, "set all three or none"),
     ],
@@ -49,6 +58,25 @@ def test_a_wrong_setting_is_refused_by_name(variables: dict[str, str], fault: st
         Configuration.parse({**HOME, **variables})
     assert fault in str(raised.value)
     assert "`./freehold config doc`" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["POSTGRES_URL", "AMQP_URL", "SMTP_URL", "CLIENT_ORIGINS"])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "user:pa-ssword@host:port/x/y",
+        "user:pa-ssword/x@host/x/y",
+        "user:pa-ssword#x@host/x/y",
+        "user:pa-ssword[x@host/x/y",
+        "user:pa-ssword\u2100@host/x/y",
+    ],
+)
+def test_a_password_is_in_no_fault(name: str, rest: str) -> None:
+    for scheme in ("postgres://", "amqp://", "starttls://", "https://", "pa-ssword://", ""):
+        with pytest.raises(LauncherError) as raised:
+            Configuration.parse({**HOME, f"FREEHOLD_{name}": f"{scheme}{rest}"})
+        assert f"FREEHOLD_{name}: " in str(raised.value)
+        assert "pa-ssword" not in str(raised.value)
 
 
 def test_all_faults_are_told_at_once() -> None:

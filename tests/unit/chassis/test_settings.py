@@ -14,11 +14,17 @@ GOOD = {
     "FREEHOLD_INTERNAL_KEY": KEY,
     "FREEHOLD_POSTGRES_URL": "postgresql://u:secret-password@/d",
 }
+ORIGINS_RULE = (
+    "origins are named one by one, by scheme, host and port alone and as browsers send them, "
+    "like https://app.example.com"
+)
+POSTGRES_RULE = "write it like postgresql://USER:PASSWORD@db.example.com:5432/DATABASE"
 
 
 class ExampleSettings(Settings, DatabaseSettings):
     lowest: int = Field(default=1, description="Must not exceed the highest")
     highest: int = Field(default=9, description="Must not be below the lowest")
+    rate: float = Field(default=1.0, description="How many are taken each second")
     batch_size: int = Field(default=9, description="How many are taken at once")
 
     @model_validator(mode="after")
@@ -63,7 +69,7 @@ def test_settings_do_not_change() -> None:
             "FREEHOLD_BATCHSIZE",
             "FREEHOLD_BATCHSIZE: there is no such setting; did you mean FREEHOLD_BATCH_SIZE?",
         ),
-        ("FREEHOLD_ZZZ", "FREEHOLD_ZZZ: there is no such setting"),
+        ("FREEHOLD_LOGS", "FREEHOLD_LOGS: there is no such setting; did you mean FREEHOLD_LOWEST?"),
     ],
 )
 def test_an_unknown_name_is_a_fault_that_suggests_the_nearest(name: str, told: str) -> None:
@@ -85,6 +91,30 @@ def test_an_unknown_name_is_a_fault_that_suggests_the_nearest(name: str, told: s
 def test_a_wrong_value_is_told_by_its_variable(name: str, value: str) -> None:
     (fault,) = faults(GOOD | {name: value})
     assert fault.startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("FREEHOLD_INSTANCE", "many", "write a whole number"),
+        ("FREEHOLD_RATE", "many", "write a number"),
+        ("FREEHOLD_INSTANCE", "9" * 5000, "write a smaller number"),
+        ("FREEHOLD_LOG_LEVEL", "LOUD", "Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        ("FREEHOLD_PUBLIC_URL", "example.com", "write it like https://app.example.com"),
+        (
+            "FREEHOLD_CLIENT_ORIGINS",
+            "https://a.example, *",
+            "* is no origin; " + ORIGINS_RULE,
+        ),
+        (
+            "FREEHOLD_POSTGRES_URL",
+            "mysql://u:secret@h/d",
+            "must begin with postgresql:// or postgres://; " + POSTGRES_RULE,
+        ),
+    ],
+)
+def test_a_wrong_value_is_told_in_an_operators_words(name: str, value: str, told: str) -> None:
+    assert faults(GOOD | {name: value}) == [f"{name}: {told}"]
 
 
 def test_every_fault_is_told_at_once() -> None:
