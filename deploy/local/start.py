@@ -5,6 +5,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deploy.local import log_files
@@ -18,7 +19,9 @@ READY_TIMEOUT_SECONDS = 240.0
 ANSWER_TIMEOUT_SECONDS = 60.0
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = 25.0
-SILENCE_SECONDS = 5.0
+EXPLAINED_PATIENCE_SECONDS = 3.0
+"""For what has said why it fails: only a person can put it right, or another server's start."""
+SILENCE_SECONDS = 1.0
 READY_STATES = ("running", "done")
 LOG_LINES_SHOWN = 12
 
@@ -81,7 +84,8 @@ def wait_until_ready(client: Client, home: Home) -> None:
             continue
         except NotRunning:
             time.sleep(POLL_SECONDS)
-    raise _failure(progress.culprit(), home)
+    explained = progress.explained()
+    raise _explained_failure(explained) if explained else _failure(progress.culprit(), home)
 
 
 def wait_for_answer(port: int) -> None:
@@ -105,6 +109,12 @@ def wait_for_answer(port: int) -> None:
                 "Next: see `./freehold logs gateway` and `./freehold logs nginx`."
             )
         time.sleep(POLL_SECONDS)
+
+
+def _explained_failure(events: Sequence[Mapping[str, Any]]) -> StartFailedError:
+    return StartFailedError(
+        "\n".join(f"{event['problem']}\nNext: {event['next_step']}" for event in events)
+    )
 
 
 def _failure(event: dict[str, Any], home: Home) -> StartFailedError:
@@ -141,14 +151,23 @@ class _Progress:
             return
         elif state == "failed" and name not in self._failing_since:
             self._failing_since[name] = now
-            print(f"  ✗ {name}: {event.get('problem', 'failed')}", flush=True, file=sys.stderr)
+            if not event.get("explained"):
+                print(f"  ✗ {name}: {event.get('problem', 'failed')}", flush=True, file=sys.stderr)
         else:
             self._begun.setdefault(name, now)
 
     def is_hopeless(self) -> bool:
         """Tell whether something has failed for so long that waiting on is of no use."""
         now = time.monotonic()
-        return any(now - since > PATIENCE_SECONDS for since in self._failing_since.values())
+        return any(now - since > PATIENCE_SECONDS for since in self._failing_since.values()) or any(
+            now - self._failing_since[event["name"]] > EXPLAINED_PATIENCE_SECONDS
+            for event in self.explained()
+        )
+
+    def explained(self) -> Sequence[Mapping[str, Any]]:
+        """Return the last events of what fails and has said why."""
+        failing = (self._latest[name] for name in self._failing_since)
+        return [event for event in failing if event.get("explained")]
 
     def culprit(self) -> dict[str, Any]:
         """Return the last event of what failed first, or of what is not ready for no reason."""

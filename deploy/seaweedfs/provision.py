@@ -4,17 +4,23 @@ import secrets
 import time
 import urllib.error
 import urllib.request
+from urllib.parse import urlsplit
 
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy.local.errors import LauncherError
+from deploy.local.external import unusable
+from shared.chassis.reachability import server_of, why_unreachable
 
+VARIABLE = "FREEHOLD_S3_ENDPOINT"
+DEFAULT_PORTS = {"http": 80, "https": 443}
 PROBE_KEY = ".freehold-probe"
 TIMEOUT_SECONDS = 45.0
 PAUSE_SECONDS = 0.25
 FORBIDDEN = 403
+REFUSALS = (401, FORBIDDEN)
 
 
 class ObjectStore:
@@ -62,11 +68,14 @@ class ObjectStore:
             )
 
 
-def provision(administrator: ObjectStore, files: ObjectStore, bucket: str) -> None:
+def provision(
+    administrator: ObjectStore, files: ObjectStore, bucket: str, *, embedded: bool
+) -> None:
     """Make the bucket and test it with the keys of the files service.
 
-    A store that has just started answers before it can write, so this tries for a while.
-    Idempotent. Raises LauncherError if the store does not work, or works for anybody.
+    A store that has just started answers before it can write, so this tries for a while; not so for
+    an external one that cannot be reached or refuses the keys. Idempotent. Raises LauncherError if
+    the store does not work, or works for anybody.
     """
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
@@ -75,6 +84,8 @@ def provision(administrator: ObjectStore, files: ObjectStore, bucket: str) -> No
             files.prove(bucket)
             break
         except (BotoCoreError, ClientError) as error:
+            if not embedded and (what := _why_hopeless(error)):
+                raise unusable(VARIABLE, _server(files.endpoint), what) from error
             if time.monotonic() > deadline:
                 raise LauncherError(
                     f"The object store {files.endpoint} cannot be used: {error}.\n"
@@ -83,6 +94,18 @@ def provision(administrator: ObjectStore, files: ObjectStore, bucket: str) -> No
                 ) from error
             time.sleep(PAUSE_SECONDS)
     _require_closed(files.endpoint, bucket)
+
+
+def _server(endpoint: str) -> str:
+    return server_of(endpoint, DEFAULT_PORTS[urlsplit(endpoint).scheme])
+
+
+def _why_hopeless(error: BotoCoreError | ClientError) -> str | None:
+    if not isinstance(error, ClientError):
+        return why_unreachable(error) or f"does not answer as an S3 server does: {error}"
+    if error.response["ResponseMetadata"]["HTTPStatusCode"] in REFUSALS:
+        return "refuses FREEHOLD_S3_ACCESS_KEY or FREEHOLD_S3_SECRET_KEY, or their rights"
+    return None
 
 
 def _require_closed(endpoint: str, bucket: str) -> None:

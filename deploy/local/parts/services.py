@@ -13,13 +13,17 @@ DRAIN_SECONDS = 15.0
 
 
 def one_shots(stack: Stack) -> list[OneShot]:
-    """Return what runs at every start before a service does: provisioning, then migrations."""
+    """Return what runs at every start before a service does: provisioning, then migrations.
+
+    The embedded broker is set up by its definitions; an external one is tried.
+    """
     embedded = stack.configuration.embedded
+    targets = ["postgres", "seaweedfs", *(["rabbitmq"] if "rabbitmq" not in embedded else [])]
     provisioning = [
-        _provision(stack, target, after=[part] if part in embedded else [])
-        for target, part in (("postgres", "postgres"), ("seaweedfs", "seaweedfs"))
+        _provision(stack, target, after=[target] if target in embedded else [])
+        for target in targets
     ]
-    broker = ["rabbitmq"] if "rabbitmq" in embedded else []
+    broker = "rabbitmq" if "rabbitmq" in embedded else "rabbitmq-provision"
     migrations = [
         OneShot(
             name=f"{service}-migrate",
@@ -27,7 +31,7 @@ def one_shots(stack: Stack) -> list[OneShot]:
             environment=service_environment(stack, service),
             working_directory=stack.code_root,
             log_path=stack.home.log(f"{service}-migrate"),
-            after=["postgres-provision", *broker],
+            after=["postgres-provision", broker],
         )
         for service in WITH_DATABASE
     ]

@@ -52,7 +52,8 @@ class Client:
         """Yield the state of each part and one-shot, then every change, until the supervisor ends.
 
         An event is ``{"name", "kind", "state", "problem"?, "next_step"?}``; the kind of a one-shot
-        is ``one-shot`` and its last state ``done``. ``{"healthy": bool}`` comes after the first
+        is ``one-shot``, its last state ``done``, and one that failed and said why itself is
+        ``explained``. ``{"healthy": bool}`` comes after the first
         states and whenever that changes. Raises TimeoutError after a silence of `timeout_seconds`.
         """
         with self._connect(timeout_seconds) as connection, connection.makefile("rwb") as stream:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 ROTATE_AT_BYTES = 10 * 1024 * 1024
 KEPT_FILES = 5
@@ -96,6 +97,11 @@ class ProcessOutput:
         """The last line that was written, shortened; of a JSON line its message."""
         return summarise(self._last_line)
 
+    @property
+    def next_step(self) -> str | None:
+        """What the last line tells the operator to do, if it is a JSON line that does."""
+        return _document(self._last_line).get("next_step")
+
     def hand_over(self) -> None:
         """Give up the writing end, which the process holds now."""
         if self.writer >= 0:
@@ -166,12 +172,17 @@ def json_line(level: str, message: str, fields: Mapping[str, object]) -> bytes:
 def summarise(line: bytes) -> str:
     """Return what a log line says, in at most 300 characters."""
     text = line.decode("utf-8", "replace").strip()
-    try:
-        document = json.loads(text)
-    except ValueError:
-        document = None
-    if isinstance(document, dict):
+    document = _document(line)
+    if document:
         said = [str(document[key]) for key in ("message", "error", "exception") if key in document]
         # The last line of a traceback names the error.
         text = ": ".join(part.strip().splitlines()[-1] for part in said if part.strip()) or text
     return text[:_LONGEST_SUMMARY]
+
+
+def _document(line: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(line)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from deploy.local.supervisor.logs import ProcessOutput, RotatingLog
@@ -15,12 +16,23 @@ _STOP_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a try failed; the next step is there if the command explained it itself."""
+
+    problem: str
+    next_step: str | None = None
+
+
 class OneShotRun:
     """Runs a one-shot until it exits 0, with pauses of at most 5 s, without end.
 
+    If the last line of its output names a `next_step`, as JSON, the command has explained why it
+    failed: then its own words are shown, and nobody has to look into its log.
+
     Attributes:
         ready: set when the command has succeeded.
-        problem: why the last try failed.
+        failure: why the last try failed.
     """
 
     def __init__(
@@ -28,7 +40,7 @@ class OneShotRun:
     ) -> None:
         self.spec = spec
         self.ready = asyncio.Event()
-        self.problem: str | None = None
+        self.failure: Failure | None = None
         self.state = "starting"
         self._runtime = runtime
         self._on_change = on_change
@@ -46,24 +58,32 @@ class OneShotRun:
         if self._task is not None:
             await asyncio.wait({self._task})
 
-    def condition(self) -> dict[str, str]:
+    def condition(self) -> dict[str, Any]:
         """Return the present state as an event."""
         event = {"name": self.spec.name, "kind": "one-shot", "state": self.state}
-        if self.problem is None:
+        if self.failure is None:
             return event
+        if self.failure.next_step is not None:
+            told = {"problem": self.failure.problem, "next_step": self.failure.next_step}
+            return {**event, **told, "explained": True}
         return {
             **event,
-            "problem": f"{self.spec.name} {self.problem}",
+            "problem": f"{self.spec.name} {self.failure.problem}",
             "next_step": "It is run again every few seconds; the cause is in "
             f"`./freehold logs {self.spec.name}`.",
         }
+
+    def status(self) -> dict[str, Any]:
+        """Return it as `status` shows it among the parts while it fails."""
+        shown = {key: value for key, value in self.condition().items() if key != "explained"}
+        return {**shown, "kind": "infrastructure", "instances": []}
 
     async def _run(self) -> None:
         back_off = BackOff()
         log = RotatingLog(self.spec.log_path)
         while not self._stop_requested.done():
-            self.problem = await self._try(log)
-            if self.problem is None:
+            self.failure = await self._try(log)
+            if self.failure is None:
                 self.state = "done"
                 self.ready.set()
                 self._on_change(self)
@@ -71,15 +91,15 @@ class OneShotRun:
             self.state = "failed"
             self._on_change(self)
             _log.warning(
-                "%s %s",
+                "%s: %s",
                 self.spec.name,
-                self.problem,
+                self.failure.problem,
                 extra={"fields": {"action": "one_shot_failed", "part": self.spec.name}},
             )
             await asyncio.wait({self._stop_requested}, timeout=back_off.next_pause(0.0))
         log.close()
 
-    async def _try(self, log: RotatingLog) -> str | None:
+    async def _try(self, log: RotatingLog) -> Failure | None:
         """Run the command once; return what went wrong."""
         spec = self.spec
         output = ProcessOutput(log, {"service": spec.name})
@@ -92,7 +112,7 @@ class OneShotRun:
             )
         except OSError as error:
             output.close()
-            return describe_failed_start(error, spec.command)
+            return Failure(describe_failed_start(error, spec.command))
         first: set[asyncio.Future[Any]] = {child.exited, self._stop_requested}
         await asyncio.wait(first, timeout=spec.timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
         finished = child.exited.done()
@@ -101,10 +121,12 @@ class OneShotRun:
         output.close()
         if finished and child.exited.result() == 0:
             return None
+        if finished and output.next_step is not None:
+            return Failure(output.summary, output.next_step)
         if finished:
             said = describe_exit(child.exited.result())
         elif self._stop_requested.done():
             said = "was stopped"
         else:
             said = f"did not end within {spec.timeout_seconds:g} s"
-        return f"{said}: {output.summary}" if output.summary else said
+        return Failure(f"{said}: {output.summary}" if output.summary else said)

@@ -30,7 +30,7 @@ class PartError(Exception):
 class Dependency(Protocol):
     """What a part can wait for: another part or a one-shot."""
 
-    def condition(self) -> dict[str, str]:
+    def condition(self) -> dict[str, Any]:
         """Return name, kind, state and, where something is wrong, problem and next step."""
 
 
@@ -245,10 +245,9 @@ def _describe_wait(dependency: Dependency | None) -> dict[str, str]:
     if dependency is None:
         return {}
     condition = dependency.condition()
-    if condition["state"] != "failed":
-        return {"problem": f"waits for {condition['name']}"}
-    told = {"problem": f"waits for {condition['name']}: {condition.get('problem', 'it failed')}"}
-    return {**told, "next_step": condition["next_step"]} if "next_step" in condition else told
+    failing = ", which fails" if condition["state"] == "failed" else ""
+    # What fails is shown itself; many wait for it.
+    return {"problem": f"waits for {condition['name']}{failing}"}
 
 
 def _instance_status(instance: Instance, table: dict[int, ProcessStat]) -> dict[str, Any]:

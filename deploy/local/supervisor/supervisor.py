@@ -102,7 +102,8 @@ class Supervisor:
     def status(self) -> dict[str, Any]:
         """Return what `status` shows."""
         table = process_table()
-        parts = [part.status(table) for part in self._parts.values()]
+        failing = [run.status() for run in self._one_shots.values() if run.failure is not None]
+        parts = [*failing, *(part.status(table) for part in self._parts.values())]
         return {"healthy": all(part["state"] == "running" for part in parts), "parts": parts}
 
     def snapshot(self) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """A small process that behaves like a part: `python children.py ROLE [ARGUMENTS]`."""
 
+import json
 import os
 import pathlib
 import signal
@@ -48,6 +49,12 @@ def journal(path: str, name: str, stop_seconds: str = "0") -> None:
         time.sleep(0.01)
     time.sleep(float(stop_seconds))
     append(path, f"stop {name}")
+
+
+def explain(problem: str, next_step: str) -> None:
+    """Fail, and say why in the last line."""
+    lines = ["Traceback (most recent call last):", "  in a library"]
+    raise SystemExit("\n".join([*lines, json.dumps({"message": problem, "next_step": next_step})]))
 
 
 def once(path: str, name: str, failures: str = "0") -> None:

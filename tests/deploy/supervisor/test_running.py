@@ -5,9 +5,12 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 
 import pytest
 
+from deploy.local.home import Home
+from deploy.local.start import StartFailedError, wait_until_ready
 from deploy.local.supervisor.control import ControlError, NotRunning
 from deploy.local.supervisor.specs import Ready
 from tests.deploy.supervisor.stack import DEADLINE_SECONDS, ROOT, Stack, until
@@ -108,7 +111,71 @@ def test_a_missing_program_is_named(stack: Stack) -> None:
     part = until(lambda: (p := stack.of("inbox")) and p.get("problem") and p)
     assert "No such file or directory: no-such-program" in part["problem"]
     assert "installed" in part["next_step"]
-    until(lambda: "waits for inbox: inbox 1 could not" in stack.of("mail").get("problem", ""))
+    until(lambda: stack.of("mail").get("problem") == "waits for inbox, which fails")
+    assert "next_step" not in stack.of("mail")
+
+
+def test_a_one_shot_that_fails_is_shown_once_in_its_own_words(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.one_shot("postgres-provision", "explain", "it is shut", "open it", after=[])
+    stack.one_shot("seaweedfs-provision", "explain", "it is full", "empty it", after=[])
+    stack.one_shot("auth-migrate", "once", stack.journal, "m", after=["postgres-provision"])
+    stack.part("auth", "serve", after=["auth-migrate"])
+    stack.part("mail", "serve", after=["postgres-provision"])
+    stack.up(healthy=False)
+    until(lambda: stack.of("seaweedfs-provision") and stack.of("postgres-provision"))
+
+    assert not stack.status()["healthy"]
+    failing = {"kind": "infrastructure", "state": "failed", "instances": []}
+    assert stack.status()["parts"] == [
+        {
+            "name": "postgres-provision",
+            "problem": "it is shut",
+            "next_step": "open it",
+            **failing,
+        },
+        {
+            "name": "seaweedfs-provision",
+            "problem": "it is full",
+            "next_step": "empty it",
+            **failing,
+        },
+        {
+            "name": "auth",
+            "kind": "service",
+            "state": "starting",
+            "problem": "waits for auth-migrate",
+            "instances": [],
+        },
+        {
+            "name": "mail",
+            "kind": "service",
+            "state": "starting",
+            "problem": "waits for postgres-provision, which fails",
+            "instances": [],
+        },
+    ]
+
+    begun = time.monotonic()
+    with pytest.raises(StartFailedError) as raised:
+        wait_until_ready(stack.client, Home(stack.directory))
+    assert time.monotonic() - begun < 10
+    assert str(raised.value) == "it is shut\nNext: open it\nit is full\nNext: empty it"
+    assert capsys.readouterr().err == ""
+
+
+def test_a_one_shot_that_has_succeeded_is_no_part(stack: Stack) -> None:
+    stack.one_shot("auth-migrate", "once", stack.journal, "auth-migrate", 5, after=[])
+    ready = Ready(kind="command", command=["true"])
+    stack.part("auth", "mute", ready=ready, after=["auth-migrate"])
+    stack.up(healthy=False)
+    shown = until(lambda: stack.of("auth-migrate"))
+    assert shown["problem"] == "auth-migrate exited with status 1: not yet"
+    assert shown["next_step"].endswith("the cause is in `./freehold logs auth-migrate`.")
+
+    until(lambda: stack.status()["healthy"])
+    assert [part["name"] for part in stack.status()["parts"]] == ["auth"]
 
 
 @pytest.mark.parametrize(
