@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from services.mail.consumers import AccountMails
 from services.mail.erasure import EraseMessages, Erasure
 from services.mail.jobs import MessageSender, SendMessage
+from services.mail.relay_watch import RelayWatch
 from services.mail.routes.messages import MessageRoutes
 from services.mail.settings import MailSettings, parse_mailbox
 from services.mail.smtp import SmtpRelay, parse_smtp_url
@@ -53,21 +54,23 @@ async def worker(settings: MailSettings, lifecycle: Lifecycle) -> None:
     database = await lifecycle.start(Database(settings, NAME))
     bus = await lifecycle.start(Bus(settings, NAME, lifecycle.conditions))
     auth = await lifecycle.start(ServiceClient(settings, source=NAME, target="auth"))
+    relay = SmtpRelay(
+        parse_smtp_url(settings.smtp_url.get_secret_value()),
+        greeting=urlsplit(settings.public_url).hostname or "localhost",
+        ca_file=settings.smtp_ca_file,
+        timeout_seconds=settings.smtp_timeout_seconds,
+    )
     sender = MessageSender(
         database,
         Outbox(NAME),
         auth=auth,
         templates=TemplateSet(),
-        relay=SmtpRelay(
-            parse_smtp_url(settings.smtp_url.get_secret_value()),
-            greeting=urlsplit(settings.public_url).hostname or "localhost",
-            ca_file=settings.smtp_ca_file,
-            timeout_seconds=settings.smtp_timeout_seconds,
-        ),
+        relay=relay,
         sender=parse_mailbox(settings.mail_from),
         public_url=settings.public_url,
     )
     erasure = Erasure(database, auth, JobQueue(bus), Outbox(NAME))
+    await lifecycle.start(RelayWatch(relay, lifecycle))
     wakeups = await lifecycle.start(Wakeups(bus, lifecycle))
     await lifecycle.start(Relay(database, bus, lifecycle))
     await lifecycle.start(

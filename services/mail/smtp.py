@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import aiosmtplib
 
+from shared.chassis.reachability import why_unreachable
 from shared.chassis.server_urls import split_server_url
 
 _DEFAULT_PORTS: Final = {"smtp": 25, "starttls": 587, "smtps": 465}
@@ -65,11 +66,18 @@ def parse_smtp_url(url: str) -> SmtpServer:
 
 
 class SmtpRelay:
-    """The server that takes our mail. Each hand-over has a connection of its own."""
+    """The server that takes our mail. Each hand-over has a connection of its own.
+
+    Attributes:
+        server: its host and port, for a message.
+        is_doubtful: whether it was not reached yet, or the last hand-over did not get to it.
+    """
 
     def __init__(
         self, server: SmtpServer, *, greeting: str, ca_file: Path | None, timeout_seconds: float
     ) -> None:
+        self.server = f"{server.host}:{server.port}"
+        self.is_doubtful = True
         self._server = server
         self._greeting = greeting
         self._timeout = timeout_seconds
@@ -84,7 +92,48 @@ class SmtpRelay:
         the server may have taken it all the same; the next attempt then hands it over again under
         the same Message-ID.
         """
-        client = aiosmtplib.SMTP(
+        answer: str | None = None
+        try:
+            async with asyncio.timeout(_HAND_OVER_SECONDS), self._client() as client:
+                _, answer = await client.sendmail(sender, [recipient], message)
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            raise _refusal(error.recipients[0]) from error
+        except (aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPDataError) as error:
+            raise _refusal(error) from error
+        except aiosmtplib.SMTPResponseException as error:
+            # To the greeting or the log-in: it is about us, so the message is innocent.
+            self.is_doubtful = True
+            raise TemporaryRefusal(_answer(error)) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            if answer is None:  # else only the farewell went wrong
+                self.is_doubtful = True
+                raise TemporaryRefusal(f"the SMTP server is not reachable: {error!r}") from error
+        except ValueError as error:
+            raise PermanentRefusal(f"the address is none: {error}") from error
+        return answer or ""
+
+    async def check(self) -> None:
+        """Greet the server, log in, and leave; then it is not doubtful any more.
+
+        Raises TemporaryRefusal whose text ends a sentence about the server.
+        """
+        try:
+            async with asyncio.timeout(_HAND_OVER_SECONDS), self._client():
+                self.is_doubtful = False
+        except aiosmtplib.SMTPAuthenticationError as error:
+            raise TemporaryRefusal(
+                f"refuses the user or the password ({_answer(error)})"
+            ) from error
+        except aiosmtplib.SMTPResponseException as error:
+            raise TemporaryRefusal(f"answers {_answer(error)}") from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            if self.is_doubtful:  # else only the farewell went wrong
+                raise TemporaryRefusal(
+                    why_unreachable(error) or f"cannot be used: {error}"
+                ) from error
+
+    def _client(self) -> aiosmtplib.SMTP:
+        return aiosmtplib.SMTP(
             hostname=self._server.host,
             port=self._server.port,
             local_hostname=self._greeting,
@@ -95,23 +144,6 @@ class SmtpRelay:
             password=self._server.password,
             tls_context=self._tls,
         )
-        answer: str | None = None
-        try:
-            async with asyncio.timeout(_HAND_OVER_SECONDS), client:
-                _, answer = await client.sendmail(sender, [recipient], message)
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            raise _refusal(error.recipients[0]) from error
-        except (aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPDataError) as error:
-            raise _refusal(error) from error
-        except aiosmtplib.SMTPResponseException as error:
-            # To the greeting or the log-in: it is about us, so the message is innocent.
-            raise TemporaryRefusal(_answer(error)) from error
-        except (aiosmtplib.SMTPException, OSError) as error:
-            if answer is None:  # else only the farewell went wrong
-                raise TemporaryRefusal(f"the SMTP server is not reachable: {error!r}") from error
-        except ValueError as error:
-            raise PermanentRefusal(f"the address is none: {error}") from error
-        return answer or ""
 
 
 def _refusal(error: aiosmtplib.SMTPResponseException) -> TemporaryRefusal | PermanentRefusal:

@@ -12,6 +12,7 @@ from deploy.local.plan import part_kinds
 from deploy.local.ports import Ports
 from deploy.local.session import Session
 from deploy.local.settings import Configuration
+from deploy.local.supervisor.control import Client
 from deploy.local.supervisor.specs import Plan
 from deploy.mail.reading import ReceivedMail, read_mails
 
@@ -23,11 +24,7 @@ def status(session: Session, *, as_json: bool) -> int:
     """Show every part, what is wrong and what to do; return 0 only if all is well."""
     client = session.client()
     configuration = session.configuration()
-    if client is None:
-        report = _stopped(configuration)
-    else:
-        report = client.status()
-        asyncio.run(add_conditions(report, Plan.load(session.home.plan).parts, _broker(session)))
+    report = _stopped(configuration) if client is None else current_report(session, client)
     warnings = _warnings(configuration)
     if warnings:
         report["warnings"] = warnings
@@ -36,6 +33,13 @@ def status(session: Session, *, as_json: bool) -> int:
     else:
         _print_report(report)
     return 0 if report["healthy"] else 1
+
+
+def current_report(session: Session, client: Client) -> dict[str, Any]:
+    """Return every part of the running stack, with what its processes tell of themselves."""
+    report = client.status()
+    asyncio.run(add_conditions(report, Plan.load(session.home.plan).parts, _broker(session)))
+    return report
 
 
 def _broker(session: Session) -> Broker | None:
@@ -76,7 +80,7 @@ def _print_report(report: dict[str, Any]) -> None:
         total += memory
         pids = ",".join(str(instance["pid"]) for instance in instances)
         print(
-            f"{SIGNS[part['state']]} {part['name']:<16} {part['state']:<8} "
+            f"{SIGNS[part['state']]} {part['name']:<19} {part['state']:<8} "
             f"{len(instances):>2} {memory // MEBIBYTE:>5} MB  pid {pids or '-':<20} "
             f"{part.get('address', '')}".rstrip()
         )

@@ -11,6 +11,7 @@ from types import FrameType
 
 from deploy.bootstrap.progress import step
 from deploy.local.administrator import make_administrator
+from deploy.local.commands.observe import current_report
 from deploy.local.home import Home, read_json, write_json
 from deploy.local.plan import make_plan
 from deploy.local.ports import require_free
@@ -41,11 +42,13 @@ def up(*, detach: bool) -> int:
     if detach or not is_new:
         _become_ready(client, stack)
         _print_addresses(stack, is_new=is_new)
+        _print_failing(session, client)
         return 0
     with _stop_signals():
         try:
             _become_ready(client, stack)
             _print_addresses(stack, is_new=True)
+            _print_failing(session, client)
             print("  Ctrl-C stops it.\n", flush=True)
             _stay(client)
         except KeyboardInterrupt:
@@ -113,6 +116,16 @@ def _print_addresses(stack: Stack, *, is_new: bool) -> None:
         lines.append("  warning          FREEHOLD_LIMITS=off: request limits are lifted")
     lines.append("  more             ./freehold status, logs, scale, down")
     print("\n".join(lines), flush=True)
+
+
+def _print_failing(session: Session, client: Client) -> None:
+    """Print what processes that run say they cannot do, such as to reach the mail server."""
+    for part in current_report(session, client)["parts"]:
+        if part["state"] == "failed":
+            told = f"  ✗ {part['name']}: {part.get('problem', 'failed')}"
+            print(
+                f"{told}\n    next: {part.get('next_step', 'see `./freehold status`')}", flush=True
+            )
 
 
 def _first_administrator(stack: Stack) -> list[str]:
