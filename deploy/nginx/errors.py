@@ -10,17 +10,19 @@ from shared.schemas.problems import PROBLEM_CONTENT_TYPE, ProblemCode, ProblemDe
 PREFIX: Final = "/_problem/"
 
 # nginx's own failures by status. A dead gateway shows as 500 and a dead service as 502 or 504:
-# to a client both mean "try again soon".
+# to a client both mean "try again soon". 501 is a transfer encoding that nginx does not know. There
+# is no 408: to a client that was too slow nginx sends nothing and closes. There are no 495 to 497
+# either: they are about TLS, which ends before this nginx.
 _OWN_ERRORS: Final = (
-    ((400,), ProblemCode.BAD_REQUEST),
+    ((400, 501), ProblemCode.BAD_REQUEST),
     ((404,), ProblemCode.NOT_FOUND),
-    ((405, 501), ProblemCode.METHOD_NOT_ALLOWED),
-    ((408,), ProblemCode.REQUEST_TIMEOUT),
+    ((405,), ProblemCode.METHOD_NOT_ALLOWED),
     ((413,), ProblemCode.PAYLOAD_TOO_LARGE),
     ((414,), ProblemCode.URI_TOO_LONG),
     ((429,), ProblemCode.RATE_LIMITED),
     ((494,), ProblemCode.HEADERS_TOO_LARGE),
     ((500, 502, 503, 504), ProblemCode.DEPENDENCY_UNAVAILABLE),
+    ((505,), ProblemCode.HTTP_VERSION_NOT_SUPPORTED),
 )
 
 # Errors of the object store, whose own bodies would tell bucket and key. A refused signature is

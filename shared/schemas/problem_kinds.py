@@ -50,6 +50,9 @@ PROBLEMS: dict[ProblemCode, ProblemKind] = {
     ProblemCode.HEADERS_TOO_LARGE: _kind(
         431, "Headers too large", "Send fewer or shorter headers or cookies."
     ),
+    ProblemCode.HTTP_VERSION_NOT_SUPPORTED: _kind(
+        505, "HTTP version not supported", "Send the request as HTTP/1.1."
+    ),
     ProblemCode.REQUEST_TIMEOUT: _kind(
         408, "Request timeout", "The request did not arrive in time; send it again."
     ),

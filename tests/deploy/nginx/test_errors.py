@@ -25,6 +25,24 @@ from tests.parts.waiting import PATIENCE_SECONDS
             400,
             "bad_request",
         ),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400, "bad_request"),
+        (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "bad_request"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA\0: b\r\n\r\n", 400, "bad_request"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n", 400, "bad_request"),
+        (b"PUT / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "bad_request"),
+        (
+            b"POST /v1/auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            400,
+            "bad_request",
+        ),
+        # What nginx calls 501.
+        (b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 400, "bad_request"),
+        # TLS, spoken to where none is: nginx's own 497 is for ports where both may come.
+        (b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03" + bytes(100), 400, "bad_request"),
+        (b"GET http:// HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "bad_request"),
+        (b"GET /healthz HTTP/3.0\r\nHost: x\r\n\r\n", 505, "http_version_not_supported"),
+        (b"GET / HTTP/10.1\r\nHost: x\r\n\r\n", 505, "http_version_not_supported"),
         (b"TRACE / HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method_not_allowed"),
         (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "uri_too_long"),
         (
@@ -51,6 +69,33 @@ async def test_trap_is_answered_with_a_problem(
     assert (answered, headers["content-type"]) == (status, "application/problem+json"), body
     assert_problem_body(body, status, code, headers["x-request-id"])
     assert all(not service.received for service in edge.services.values())
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"GET /healthz HTT",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\n",
+        b"POST /v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{",
+    ],
+)
+async def test_who_is_too_slow_is_cut_off_without_an_answer(begun: bytes) -> None:
+    """No configuration makes nginx send its 408; the shape of errors has nothing to say here."""
+    edge = Edge()
+    configuration = edge.folder / "nginx.conf"
+    text = configuration.read_text()
+    for kind, usual in (("header", 15), ("body", 30)):
+        assert f"client_{kind}_timeout {usual}s;" in text
+        text = text.replace(f"client_{kind}_timeout {usual}s;", f"client_{kind}_timeout 1s;")
+    configuration.write_text(text)
+    await edge.start()
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+        writer.write(begun)
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
+    finally:
+        await edge.stop()
 
 
 async def test_too_long_chunked_body_is_refused(edge: Edge, client: httpx2.AsyncClient) -> None:
