@@ -16,6 +16,7 @@ from deploy.local.home import Home, read_json, write_json
 from deploy.local.plan import make_plan
 from deploy.local.ports import require_free
 from deploy.local.session import Session
+from deploy.local.settings import OperatorSettings
 from deploy.local.stack import Stack
 from deploy.local.start import start_supervisor, wait_for_answer, wait_until_ready
 from deploy.local.supervisor.control import Client, NotRunning
@@ -41,13 +42,13 @@ def up(*, detach: bool) -> int:
             stack = session.recorded_stack()
     if detach or not is_new:
         _become_ready(client, stack)
-        _print_addresses(stack, is_new=is_new)
+        print_addresses(stack, is_new=is_new)
         _print_failing(session, client)
         return 0
     with _stop_signals():
         try:
             _become_ready(client, stack)
-            _print_addresses(stack, is_new=True)
+            print_addresses(stack, is_new=True)
             _print_failing(session, client)
             print("  Ctrl-C stops it.\n", flush=True)
             _stay(client)
@@ -100,12 +101,14 @@ def _report_differences(session: Session) -> None:
         )
 
 
-def _print_addresses(stack: Stack, *, is_new: bool) -> None:
+def print_addresses(stack: Stack, *, is_new: bool) -> None:
+    """Print where everything is; make the first administrator if there is none yet."""
     operator = stack.configuration.operator
     lines = [
         "",
         "Freehold is ready." if is_new else "Freehold was running already; nothing was changed.",
         f"  public address   {operator.public_address}",
+        *_listening(operator),
         f"  Prometheus       http://127.0.0.1:{stack.ports.prometheus}",
         f"  state            {stack.home.path}",
     ]
@@ -116,6 +119,14 @@ def _print_addresses(stack: Stack, *, is_new: bool) -> None:
         lines.append("  warning          FREEHOLD_LIMITS=off: request limits are lifted")
     lines.append("  more             ./freehold status, logs, scale, down")
     print("\n".join(lines), flush=True)
+
+
+def _listening(operator: OperatorSettings) -> list[str]:
+    """Return where nginx is, if that is not the public address: somebody's proxy needs it."""
+    address = f"http://{operator.listen_address}:{operator.port}"
+    if address == operator.public_address:
+        return []
+    return [f"  nginx listens    {address}"]
 
 
 def _print_failing(session: Session, client: Client) -> None:
