@@ -40,9 +40,10 @@ def main(arguments: list[str]) -> int:
 def _run(parsed: argparse.Namespace) -> int:
     if parsed.command == "up":
         return up(detach=parsed.detach)
+    if parsed.command == "down":
+        return operate.down(Session.open(home_only=True))
     session = Session.open()
     commands = {
-        "down": lambda: operate.down(session),
         "status": lambda: observe.status(session, as_json=parsed.json),
         "scale": lambda: operate.scale(session, parsed.instances),
         "restart": lambda: operate.restart(session, parsed.service),

@@ -2,6 +2,8 @@
 
 import argparse
 
+from deploy.local.supervisor.specs import MOST_INSTANCES
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of every command of `./freehold`."""
@@ -65,6 +67,8 @@ def parser() -> argparse.ArgumentParser:
 
 def _instances(text: str) -> tuple[str, int]:
     name, separator, number = text.partition("=")
-    if not separator or not name or not number.isdecimal() or int(number) < 1:
+    if not separator or not name or not number.removeprefix("-").isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not like auth=3")
+    if not 1 <= int(number) <= MOST_INSTANCES:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 to {MOST_INSTANCES}")
     return name, int(number)

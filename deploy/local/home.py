@@ -131,7 +131,7 @@ def choose_run_dir(port: int, account: Account, *, as_root: bool, session_dir: s
     Raises LauncherError if its sockets' paths would be longer than the kernel takes.
     """
     if as_root:
-        path = Path(f"/run/freehold-{port}")
+        path = Path(f"/run/freehold/{port}")
     elif session_dir:
         path = Path(session_dir) / f"freehold-{port}"
     else:

@@ -46,8 +46,8 @@ def out_of_reach(path: Path, barrier: Path, account: Account) -> str:
     )
 
 
-def prepare_run_dir(path: Path, account: Account) -> None:
-    """As root, create the folder for sockets below `/run`, where only root may create."""
+def prepare_run_dirs(path: Path, account: Account) -> None:
+    """As root, create what holds folders for sockets below `/run`, where only root may create."""
     path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
     os.chown(path, account.uid, account.gid)
 

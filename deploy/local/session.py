@@ -11,7 +11,7 @@ from deploy.local.home import Home, choose_run_dir, private_folder, read_json, r
 from deploy.local.privileges import (
     give_up_root,
     prepare_home,
-    prepare_run_dir,
+    prepare_run_dirs,
     require_reach,
 )
 from deploy.local.settings import Configuration, session_dir
@@ -27,9 +27,17 @@ class Session:
     home: Home
 
     @classmethod
-    def open(cls) -> "Session":
-        """Check the settings and become the service user; the state folder may be missing."""
-        given, account = Configuration.from_environment(), service_account()
+    def open(cls, *, home_only: bool = False) -> "Session":
+        """Check the settings and become the service user; the state folder may be missing.
+
+        With `home_only` no setting but that folder is looked at: a stack can be stopped whatever
+        else is set.
+        """
+        variables = os.environ
+        given = Configuration.parse(
+            {"FREEHOLD_HOME": variables["FREEHOLD_HOME"]} if home_only else variables
+        )
+        account = service_account()
         if os.geteuid() == 0:
             require_reach(given.operator.home, account)
             give_up_root(account)
@@ -37,7 +45,10 @@ class Session:
 
     @classmethod
     def prepare(cls) -> "tuple[Session, Path]":
-        """As `open`, for `up`: create the folders too; return the one for sockets besides."""
+        """As `open`, for `up`: create the state folder too, and say where sockets will be.
+
+        A stack that runs already has its sockets elsewhere, so their folder is not made here.
+        """
         given, account = Configuration.from_environment(), service_account()
         home = Home(given.operator.home)
         as_root = os.geteuid() == 0
@@ -46,10 +57,9 @@ class Session:
         )
         if as_root:
             prepare_home(home.path, account)
-            prepare_run_dir(run_dir, account)
+            prepare_run_dirs(run_dir.parent, account)
             give_up_root(account)
-        _make_private(home.path, account)
-        _make_private(run_dir, account)
+        make_private(home.path, account)
         return cls(given, home), run_dir
 
     def client(self) -> Client | None:
@@ -78,15 +88,20 @@ class Session:
         """Return the settings of the last start, or those given now if there was none."""
         return Configuration.recorded(self.home) or self.given
 
-    def recorded_stack(self) -> Stack:
-        """Return the stack as it was started last. Raises LauncherError if it never was."""
-        running = read_json(self.home.running)
+    def require_started_once(self) -> Configuration:
+        """Return the settings of the last start. Raises LauncherError if there was none."""
         configuration = Configuration.recorded(self.home)
-        if running is None or configuration is None:
+        if configuration is None or not self.home.running.exists():
             raise LauncherError(
                 f"There is no stack in {self.home.path} yet.\n"
                 "Next: start it with `./freehold up`, or name its FREEHOLD_HOME."
             )
+        return configuration
+
+    def recorded_stack(self) -> Stack:
+        """Return the stack as it was started last. Raises LauncherError if it never was."""
+        configuration = self.require_started_once()
+        running = read_json(self.home.running)
         return Stack.of(self.home, configuration, Path(running["run_dir"]), Path.cwd())
 
     def differences(self) -> Sequence[str]:
@@ -102,7 +117,8 @@ class Session:
         )
 
 
-def _make_private(path: Path, account: Account) -> None:
+def make_private(path: Path, account: Account) -> None:
+    """Make a folder for the account alone. Raises LauncherError if that cannot be."""
     try:
         private_folder(path)
         require_private(path, account)

@@ -24,6 +24,8 @@ from shared.chassis.settings import (
 SERVICES = ("auth", "files", "mail", "realtime", "jobs", "gateway")
 HIGHEST_PORT = 65_535
 S3_TOGETHER = ("s3_endpoint", "s3_access_key", "s3_secret_key")
+SHOWN_DEFAULT = "shown_default"
+"""What a field without a fixed default is without a value, for `config doc`."""
 MADE_BY_THE_LAUNCHER = frozenset({"instance", "run_dir", "internal_key", "master_key"})
 """Fields of services that are no operator's business: each process or stack gets its own."""
 
@@ -34,8 +36,8 @@ class OperatorSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     home: Path = Field(
-        description="Folder of all state. Default: .freehold in the checkout, /var/lib/freehold "
-        "as root"
+        description="Folder of all state",
+        json_schema_extra={SHOWN_DEFAULT: ".freehold in the checkout, /var/lib/freehold as root"},
     )
     port: int = Field(
         default=8080,
@@ -52,8 +54,8 @@ class OperatorSettings(BaseModel):
         default=None,
         pattern=r"^https?://[^/]+$",
         examples=["https://app.example.com"],
-        description="Address that clients use, without a slash at the end. Default: "
-        "http://127.0.0.1:<port>",
+        json_schema_extra={SHOWN_DEFAULT: "http://127.0.0.1:<port>"},
+        description="Address that clients use, without a slash at the end",
     )
     client_origins: Origins = Field(
         default=(),
@@ -257,9 +259,11 @@ def _faults_of_services(given: Mapping[str, str]) -> list[str]:
 
 
 def _default_text(field: FieldInfo) -> str:
+    if isinstance(field.json_schema_extra, dict) and SHOWN_DEFAULT in field.json_schema_extra:
+        return str(field.json_schema_extra[SHOWN_DEFAULT])
     default: Any = field.get_default(call_default_factory=True, validated_data={})
     if field.is_required() or default in (None, ()):
-        return "-"
+        return "none"
     if isinstance(default, tuple):
         return ",".join(map(str, default))
     return str(default)

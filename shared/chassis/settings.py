@@ -163,6 +163,8 @@ def told_faults(model: type[BaseModel], error: ValidationError) -> list[tuple[st
 def _in_words(model: type[BaseModel], field: str | None, fault: ErrorDetails) -> str:
     if fault["type"] in _IN_WORDS:
         return _IN_WORDS[fault["type"]]
+    if fault["type"] == "literal_error":
+        return f"write {fault['ctx']['expected']}".replace("'", "")
     examples = model.model_fields[field].examples if field in model.model_fields else None
     if fault["type"] == "string_pattern_mismatch" and examples:
         return f"write it like {examples[0]}"

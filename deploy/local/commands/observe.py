@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from deploy.local import log_files
@@ -121,8 +122,7 @@ def logs(session: Session, service: str | None, *, follow: bool) -> int:
     folder = session.home.logs
     names = log_files.log_names(folder, service)
     if not names:
-        there = ", ".join(log_files.log_names(folder, None)) or "none yet"
-        raise LauncherError(f"There is no log of {service or 'anything'}.\nNext: {there}.")
+        raise LauncherError(_no_log(folder, service))
     read = log_files.follow if follow else log_files.read
     for line in read(folder, names):
         sys.stdout.write(line.text + "\n")
@@ -131,9 +131,22 @@ def logs(session: Session, service: str | None, *, follow: bool) -> int:
     return 0
 
 
+def _no_log(folder: Path, service: str | None) -> str:
+    there = log_files.log_names(folder, None)
+    if not there:
+        return (
+            f"There are no logs in {folder} yet.\n"
+            "Next: start the stack with `./freehold up`, or name its FREEHOLD_HOME."
+        )
+    return (
+        f"There is no log of {service!r}. There are: {', '.join(there)}.\n"
+        "Next: name one of these, or none for all."
+    )
+
+
 def inbox(session: Session, to: str | None, *, as_json: bool) -> int:
     """Show the mails that the embedded inbox holds, newest last."""
-    if "inbox" not in session.configuration().embedded:
+    if "inbox" not in session.require_started_once().embedded:
         raise LauncherError(
             "FREEHOLD_SMTP_URL is set, so mails go to that server and none is kept here.\n"
             "Next: look there, or unset it and start again."

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from deploy.local.administrator import make_administrator
 from deploy.local.errors import LauncherError
 from deploy.local.session import Session
+from deploy.local.stop import stop_stack
 
 
 def down(session: Session) -> int:
@@ -14,7 +15,7 @@ def down(session: Session) -> int:
     if client is None:
         print("Nothing was running.")
         return 0
-    client.stop()
+    stop_stack(session.home, client)
     print("Stopped. All data is kept; `./freehold up` brings it back.")
     return 0
 

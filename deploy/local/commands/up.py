@@ -1,7 +1,6 @@
 """`up`: from checked settings to a stack that answers."""
 
 import contextlib
-import fcntl
 import signal
 import sys
 import time
@@ -9,16 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
+from deploy.bootstrap.account import service_account
 from deploy.bootstrap.progress import step
 from deploy.local.administrator import make_administrator
 from deploy.local.commands.observe import current_report
-from deploy.local.home import Home, read_json, write_json
+from deploy.local.home import read_json, write_json
 from deploy.local.plan import make_plan
 from deploy.local.ports import require_free
-from deploy.local.session import Session
+from deploy.local.session import Session, make_private
 from deploy.local.settings import OperatorSettings
 from deploy.local.stack import Stack
 from deploy.local.start import start_supervisor, wait_for_answer, wait_until_ready
+from deploy.local.stop import one_at_a_time, stop_stack
 from deploy.local.supervisor.control import Client, NotRunning
 
 RECONNECT_SECONDS = 5.0
@@ -31,7 +32,7 @@ def up(*, detach: bool) -> int:
     Without `detach` it stays, shows changes of state, and stops the stack on Ctrl-C or SIGTERM.
     """
     session, run_dir = Session.prepare()
-    with _one_at_a_time(session.home):
+    with one_at_a_time(session.home):
         client = session.client()
         is_new = client is None
         if client is None:
@@ -54,7 +55,7 @@ def up(*, detach: bool) -> int:
             _stay(client)
         except KeyboardInterrupt:
             print("\nStopping …", flush=True)
-            client.stop()
+            stop_stack(session.home, client)
             print("Stopped.", flush=True)
     return 0
 
@@ -62,6 +63,7 @@ def up(*, detach: bool) -> int:
 def _configure(session: Session, run_dir: Path) -> Stack:
     home = session.home
     _report_differences(session)
+    make_private(run_dir, service_account())
     home.make_folders()
     session.given.record(home)
     stack = Stack.of(home, session.given, run_dir, Path.cwd())
@@ -95,7 +97,8 @@ def _report_differences(session: Session) -> None:
         print(f"  Changed since the last start: {', '.join(changed)}", file=sys.stderr)
     else:
         print(
-            f"  The stack runs already, with other settings: {', '.join(changed)} differ.\n"
+            f"  The stack runs already, with other settings: {', '.join(changed)} "
+            f"{'differs' if len(changed) == 1 else 'differ'}.\n"
             "  Next: `./freehold down` and `up` again to apply them.",
             file=sys.stderr,
         )
@@ -177,14 +180,6 @@ def _print_change(event: dict[str, str], known: dict[str, str]) -> None:
     problem = f": {event['problem']}" if event.get("problem") else ""
     now = time.strftime("%H:%M:%S")
     print(f"  {now} {name} {before} → {state}{problem}", flush=True)
-
-
-@contextlib.contextmanager
-def _one_at_a_time(home: Home) -> Iterator[None]:
-    """Let a second `up` wait until the first has started the supervisor."""
-    with (home.path / "up.lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 @contextlib.contextmanager

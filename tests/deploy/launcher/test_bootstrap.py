@@ -176,6 +176,10 @@ def test_arguments_are_handed_on_and_all_tests_run_side_by_side(
     ("arguments", "said"),
     [
         (["scale", "auth=none"], "'auth=none' is not like auth=3"),
+        (["scale", "auth"], "'auth' is not like auth=3"),
+        (["scale", "auth=0"], "auth=0 is not a number from 1 to 64"),
+        (["scale", "auth=-1"], "auth=-1 is not a number from 1 to 64"),
+        (["scale", "auth=500"], "auth=500 is not a number from 1 to 64"),
         (["status", "--jsn"], "unrecognized arguments: --jsn"),
         ([], "required: COMMAND"),
     ],

@@ -17,7 +17,7 @@ SERVICE_USER = Account("freehold", 999, 999)
 @pytest.mark.parametrize(
     ("as_root", "session_dir", "expected"),
     [
-        (True, "/run/user/0", "/run/freehold-8080"),
+        (True, "/run/user/0", "/run/freehold/8080"),
         (False, "/run/user/1000", "/run/user/1000/freehold-8080"),
         (False, None, "/tmp/freehold-999-8080"),
     ],

@@ -39,7 +39,7 @@ def stack_with(tmp_path: Path, **variables: str) -> Stack:
         ({"FREEHOLD_XYZZY": "/x"}, "FREEHOLD_XYZZY: there is no such setting; did you mean "),
         ({"FREEHOLD_PORT": "http"}, "FREEHOLD_PORT: write a whole number"),
         ({"FREEHOLD_PORT": "80"}, "greater than or equal to 1024"),
-        ({"FREEHOLD_LIMITS": "no"}, "FREEHOLD_LIMITS: Input should be 'on' or 'off'"),
+        ({"FREEHOLD_LIMITS": "no"}, "FREEHOLD_LIMITS: write on or off"),
         (
             {"FREEHOLD_PUBLIC_URL": "https://example.com/"},
             "FREEHOLD_PUBLIC_URL: write it like https://app.example.com",
@@ -135,6 +135,11 @@ def test_every_setting_is_documented_once_and_with_a_meaning() -> None:
     assert {"FREEHOLD_HOME", "FREEHOLD_PORT", "FREEHOLD_BCRYPT_COST"} <= set(names)
     assert not {"FREEHOLD_INSTANCE", "FREEHOLD_MASTER_KEY", "FREEHOLD_INTERNAL_KEY"} & set(names)
     assert all(meaning for _, _, meaning in documentation())
+    defaults = {name: default for name, default, _ in documentation()}
+    assert defaults["FREEHOLD_HOME"] == ".freehold in the checkout, /var/lib/freehold as root"
+    assert defaults["FREEHOLD_PUBLIC_URL"] == "http://127.0.0.1:<port>"
+    assert defaults["FREEHOLD_PORT"] == "8080"
+    assert defaults["FREEHOLD_SMTP_URL"] == "none"
 
 
 @pytest.mark.parametrize("service", SERVICES)

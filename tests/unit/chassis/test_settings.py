@@ -99,7 +99,7 @@ def test_a_wrong_value_is_told_by_its_variable(name: str, value: str) -> None:
         ("FREEHOLD_INSTANCE", "many", "write a whole number"),
         ("FREEHOLD_RATE", "many", "write a number"),
         ("FREEHOLD_INSTANCE", "9" * 5000, "write a smaller number"),
-        ("FREEHOLD_LOG_LEVEL", "LOUD", "Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        ("FREEHOLD_LOG_LEVEL", "LOUD", "write DEBUG, INFO, WARNING or ERROR"),
         ("FREEHOLD_PUBLIC_URL", "example.com", "write it like https://app.example.com"),
         (
             "FREEHOLD_CLIENT_ORIGINS",
