@@ -51,7 +51,7 @@ async def _log_out(auth: AuthService, content: bytes = b"", **headers: str) -> h
 def _assert_done(answer: httpx2.Response) -> None:
     assert (answer.status_code, answer.content) == (204, b""), answer.text
     cookie = answer.headers["set-cookie"]
-    assert cookie.startswith('freehold_refresh=;')
+    assert cookie.startswith("freehold_refresh=;")
     assert "Max-Age=0" in cookie
 
 
