@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import pytest
 
+from shared.chassis import periodic
 from shared.chassis.errors import Unavailable
 from shared.chassis.lifecycle import Lifecycle
 from shared.chassis.periodic import PeriodicTask
@@ -64,7 +66,8 @@ class Work(PeriodicTask):
 @pytest.fixture
 def rests(monkeypatch: pytest.MonkeyPatch) -> Rests:
     made = Rests()
-    monkeypatch.setattr(asyncio, "sleep", made.sleep)
+    # There alone: other servers of the run sleep in the same loop.
+    monkeypatch.setattr(periodic, "asyncio", SimpleNamespace(sleep=made.sleep))
     return made
 
 
