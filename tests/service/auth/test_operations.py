@@ -171,7 +171,9 @@ async def test_the_command_lets_a_disabled_account_in_again(
     said: str,
 ) -> None:
     session = await auth.register(EMAIL)
-    key = await auth.post("/v1/auth/api-keys", {"name": "app", "scopes": ["files:read"]}, **bearer(session))
+    key = await auth.post(
+        "/v1/auth/api-keys", {"name": "app", "scopes": ["files:read"]}, **bearer(session)
+    )
     admin = await make_administrator(auth)
     path = f"/v1/auth/users/{session['user']['id']}"
     await auth.database.execute("UPDATE users SET roles = $2 WHERE email = $1", EMAIL, roles)
