@@ -145,14 +145,14 @@ class LoginThrottle:
     def require_turn(self, attempt: Attempt) -> None:
         """Raise a 429 problem while no stranger is let in. It takes no turn yet."""
         if attempt.turn_in > 0:
-            raise _wait_for_turn(attempt.turn_in)
+            raise _wait(attempt.turn_in, _STRANGERS_HAVE_TO_WAIT)
 
     async def take_turn(self, attempt: Attempt) -> None:
         """Let one stranger in; of several at the same time the others get a 429 problem."""
         if not await protections.take_turn(
             self._database, attempt.account, every=STRANGER_INTERVAL
         ):
-            raise _wait_for_turn(STRANGER_INTERVAL.total_seconds())
+            raise _wait(STRANGER_INTERVAL.total_seconds(), _STRANGERS_HAVE_TO_WAIT)
 
     async def count_failure(self, transaction: Transaction, attempt: Attempt) -> int:
         """Count one wrong password; return how many there were by the counter it goes by."""
@@ -187,7 +187,7 @@ def _require_no_wait(standing: protections.Standing) -> None:
         return
     wait = remaining_delay(LoginFailures(standing.failures, standing.since_last))
     if wait > 0:
-        raise Problem(ProblemCode.TOO_MANY_ATTEMPTS, headers={"Retry-After": str(math.ceil(wait))})
+        raise _wait(wait)
 
 
 def _require_quiet_network(standing: protections.Standing) -> None:
@@ -196,12 +196,7 @@ def _require_quiet_network(standing: protections.Standing) -> None:
         return
     # A clock that was set back keeps nobody out.
     if timedelta() <= since_last < NETWORK_INTERVAL:
-        wait = (NETWORK_INTERVAL - since_last).total_seconds()
-        raise Problem(
-            ProblemCode.TOO_MANY_ATTEMPTS,
-            _NETWORK_HAS_TO_WAIT,
-            headers={"Retry-After": str(math.ceil(wait))},
-        )
+        raise _wait((NETWORK_INTERVAL - since_last).total_seconds(), _NETWORK_HAS_TO_WAIT)
 
 
 def _seconds_to_next_turn(since_let_in: timedelta | None) -> float:
@@ -210,9 +205,7 @@ def _seconds_to_next_turn(since_let_in: timedelta | None) -> float:
     return max(0.0, (STRANGER_INTERVAL - since_let_in).total_seconds())
 
 
-def _wait_for_turn(seconds: float) -> Problem:
+def _wait(seconds: float, detail: str | None = None) -> Problem:
     return Problem(
-        ProblemCode.TOO_MANY_ATTEMPTS,
-        _STRANGERS_HAVE_TO_WAIT,
-        headers={"Retry-After": str(math.ceil(seconds))},
+        ProblemCode.TOO_MANY_ATTEMPTS, detail, headers={"Retry-After": str(math.ceil(seconds))}
     )

@@ -42,8 +42,8 @@ DELETE FROM known_devices WHERE (user_id, device_hash) IN (
 
 -- name: find_log_in_standing
 -- What a log-in is up against: whether its browser or its network is known to the account, how
--- often the counter that it goes by failed, and how often strangers did, and its network whatever the
--- account. An address without an account takes the same steps.
+-- often the counter that it goes by failed, how often strangers did, and how often its network did at
+-- whatever accounts. An address without an account takes the same steps.
 WITH account AS (
     SELECT coalesce((SELECT id FROM users WHERE email = $1),
                     '00000000-0000-0000-0000-000000000000'::uuid) AS id
