@@ -18,6 +18,7 @@ from shared.schemas.problems import FieldError, ProblemCode
 DEFAULT_LIMIT: Final = 50
 MAXIMUM_LIMIT: Final = 100
 _PAGING: Final = ("cursor", "limit")
+_BOOLEANS: Final = {"true": True, "false": False}
 _MOST_SHOWN: Final = 20
 _LONGEST_SHOWN: Final = 100
 _UUID_BYTES: Final = 16
@@ -157,6 +158,17 @@ def require_known_query(request: Request, *known: str) -> None:
         FieldError(field=name[:_LONGEST_SHOWN], message=message) for name in unknown[:_MOST_SHOWN]
     ]
     raise Problem(ProblemCode.VALIDATION_FAILED, errors=errors)
+
+
+def optional_boolean(request: Request, name: str) -> bool | None:
+    """Return what a filter says, None without it. Raises Problem unless it is `true` or `false`."""
+    text = request.query_params.get(name)
+    if not text:
+        return None
+    if text not in _BOOLEANS:
+        fault = FieldError(field=name, message="Give `true` or `false`.")
+        raise Problem(ProblemCode.VALIDATION_FAILED, errors=[fault])
+    return _BOOLEANS[text]
 
 
 def _limit(request: Request) -> int:

@@ -7,11 +7,10 @@ from starlette.routing import Route
 from services.auth.access import require_administrator
 from services.auth.accounts import store
 from services.auth.routes.answers import NO_STORE
-from services.auth.routes.users import optional_boolean
 from shared.chassis.database import Database
 from shared.chassis.http import json_response
 from shared.chassis.identity.tokens import Authenticator
-from shared.chassis.paging import page_query
+from shared.chassis.paging import optional_boolean, page_query
 from shared.schemas.api.accounts import AccountDeletion
 from shared.schemas.api.pages import Page
 

@@ -19,12 +19,11 @@ from services.auth.organisations.members import Members
 from services.auth.organisations.organisations import Organisations
 from services.auth.organisations.records import MemberRow, OrganisationRow
 from services.auth.routes.answers import NO_STORE
-from services.auth.routes.users import optional_boolean
 from shared.chassis.database import Database, Transaction
 from shared.chassis.errors import Problem
 from shared.chassis.http import json_response, read_json
 from shared.chassis.identity.tokens import Authenticator, Identity
-from shared.chassis.paging import page_query
+from shared.chassis.paging import optional_boolean, page_query
 from shared.schemas.api.organisations import (
     Member,
     MemberUpdate,

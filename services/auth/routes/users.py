@@ -24,7 +24,7 @@ from shared.chassis.database import Database
 from shared.chassis.errors import Problem
 from shared.chassis.http import json_response, read_json
 from shared.chassis.identity.tokens import Authenticator
-from shared.chassis.paging import page_query, require_known_query
+from shared.chassis.paging import optional_boolean, page_query, require_known_query
 from shared.schemas.api.auth import SessionInfo
 from shared.schemas.api.pages import Page
 from shared.schemas.api.users import (
@@ -37,7 +37,6 @@ from shared.schemas.api.users import (
 from shared.schemas.problems import FieldError, ProblemCode
 
 _ONE = "/v1/auth/users/{user_id}"
-_BOOLEANS = {"true": True, "false": False}
 
 
 class UserRoutes:
@@ -201,16 +200,6 @@ def _optional_id(text: str | None, field: str) -> UUID | None:
         return UUID(text)
     except ValueError as error:
         raise _wrong(field, "This is no id.") from error
-
-
-def optional_boolean(request: Request, field: str) -> bool | None:
-    """Return `true` or `false` of a query, None without it. Raises a 422 problem for others."""
-    text = request.query_params.get(field)
-    if not text:
-        return None
-    if text not in _BOOLEANS:
-        raise _wrong(field, "Give `true` or `false`.")
-    return _BOOLEANS[text]
 
 
 def _wrong(field: str, message: str) -> Problem:
